@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -26,7 +26,7 @@ class Exported:
     """Of documents, whether they are among the memories or left out."""
 
 
-async def export_lines(transfer: Transfer, exported: Exported, *, without_documents: bool) -> AsyncGenerator[str, None]:
+async def export_lines(transfer: Transfer, exported: Exported, *, without_documents: bool) -> AsyncIterator[str]:
     """Yield an export, line by line; only one with its last line is whole."""
     yield json.dumps(HEADER)
     async for record in transfer.export(without_documents=without_documents):

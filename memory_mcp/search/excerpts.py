@@ -66,17 +66,22 @@ def excerpt(content: str, query: str, size: int) -> str:
     return content[begin : begin + size]
 
 
-def found_spans(text: str, query: str) -> list[tuple[int, int]]:
-    """Return where the query's words stand in a text, in order and apart from each other; not its function words."""
-    words = _words(query)
-    telling = [word for word in words if word[0] not in FUNCTION_WORDS] or words
-    spans: list[tuple[int, int]] = []
-    for start, end, _ in sorted(_Searched(text).places(_search_words(telling))):
-        if spans and start <= spans[-1][1]:
-            spans[-1] = spans[-1][0], max(end, spans[-1][1])
-        else:
-            spans.append((start, end))
-    return spans
+class WordFinder:
+    """Finds a query's words in texts, but its function words."""
+
+    def __init__(self, query: str) -> None:
+        words = _words(query)
+        self._words = _search_words([word for word in words if word[0] not in FUNCTION_WORDS] or words)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where the words stand, in order and apart from each other."""
+        spans: list[tuple[int, int]] = []
+        for start, end, _ in sorted(_Searched(text).places(self._words)):
+            if spans and start <= spans[-1][1]:
+                spans[-1] = spans[-1][0], max(end, spans[-1][1])
+            else:
+                spans.append((start, end))
+        return spans
 
 
 def best_chunk(content: str, nearest: str | None, query: str, chars: int, *, by_words: bool) -> str:

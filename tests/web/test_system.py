@@ -119,6 +119,20 @@ def test_a_file_is_sent_read_opened_and_removed(sign_in: SignIn, system: System)
     assert tab.errors == []
 
 
+def test_a_job_of_another_client_moves_nothing(sign_in: SignIn, system: System) -> None:
+    """A bar tells of it, and shows it when it is asked to; what goes on is cancelled by a button."""
+    tab = sign_in("/jobs", at=system.site)
+    before = tab.count("[data-state]")
+    with system.site.client("another") as client:
+        client.tool("memory_ingest", content="# Seen live\n\nBy who looks at the jobs.")
+    tab.wait("text=1 new job")
+    assert tab.count("[data-state]") == before
+    tab.shot("jobs-new")
+    tab.click(".news button")
+    tab.until(f"document.querySelectorAll('[data-state]').length === {before + 1}")
+    tab.wait(".news", "detached")
+
+
 def test_a_folder_is_read_and_kept_current_where_that_is_allowed(sign_in: SignIn, system: System) -> None:
     """A path outside is refused with what would allow it; a watch can be ended."""
     tab = sign_in("/documents", at=system.site)

@@ -61,6 +61,8 @@ def _show(parts: Parts, view: AnyView) -> SessionWork:
     async def show(request: HttpRequest, session: Session) -> Response:
         visit = parts.visit(session)
         visit.principal.require(view.scope)
+        if view.of_operator:
+            visit.principal.require_operator()
         given = query_of(request)
         part = given.pop("part", None)
         if part is not None and part not in view.parts:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.principal import Reach
-from memory_mcp.search.excerpts import around, best_chunk, found_spans
+from memory_mcp.search.excerpts import WordFinder, around, best_chunk
 from memory_mcp.search.models import HitExplanation
 from memory_mcp.server.web.score_parts import ScorePart, score_parts
 from memory_mcp.tools.fields import MemoryFields
@@ -93,7 +93,7 @@ def listed_card(memory: MemoryFields, namespace: str, reach: Reach, deleted_at: 
         namespace=namespace,
         named=named(namespace, reach),
         href=address(memory.id, named(namespace, reach)),
-        pieces=marked(shown, ""),
+        pieces=(MarkedText(shown, is_found=False),),
         is_inside=False,
         is_cut=len(shown) < len(memory.content),
         type=memory.type,
@@ -106,7 +106,7 @@ def listed_card(memory: MemoryFields, namespace: str, reach: Reach, deleted_at: 
 
 def hit_cards(result: SearchResult, query: str, namespace: str, reach: Reach) -> list[Card]:
     """Return the hits of a search, each with why it has its score."""
-    words = _words(result, query)
+    finder = WordFinder(_words(result, query))
     why = {told.id: Why(score_parts(told, result), told) for told in result.explain or ()}
     cards = []
     for hit in result.results:
@@ -116,7 +116,7 @@ def hit_cards(result: SearchResult, query: str, namespace: str, reach: Reach) ->
             replace(
                 plain,
                 href=address(hit.id, plain.named, query),
-                pieces=marked(shown, words),
+                pieces=marked(shown, finder),
                 is_inside=not hit.content.startswith(shown),
                 is_cut=not hit.content.endswith(shown),
                 score=hit.score,
@@ -147,9 +147,9 @@ def _words(result: SearchResult, query: str) -> str:
     return " ".join([query, *stems])
 
 
-def marked(text: str, query: str) -> list[MarkedText]:
-    """Return a text with the query's words marked."""
-    return list(_marked(text, found_spans(text, query) if query.strip() else []))
+def marked(text: str, finder: WordFinder) -> list[MarkedText]:
+    """Return a text with a query's words marked."""
+    return list(_marked(text, finder.spans(text)))
 
 
 def _marked(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[MarkedText]:

@@ -13,7 +13,7 @@ from typing import Final
 from memory_mcp.application.moving_in import Move, Reporting
 from memory_mcp.application.transfer import EndsEarlyError, Imported, import_export, records
 from memory_mcp.domain.errors import InvalidArgumentError, TransferError
-from memory_mcp.domain.principal import Scope
+from memory_mcp.domain.models import Record
 from memory_mcp.imports.moving import Moved
 from memory_mcp.imports.planning import Plan
 from memory_mcp.server.web.operations import Operation
@@ -88,10 +88,10 @@ async def import_own(visit: Visit, source: Path, operation: Operation) -> Import
 
     operation.enter("reading")
     with _called(source, operation.subject):
-        plan = await visit.run("import", lambda _: asyncio.to_thread(_counted, source, operation), (Scope.ADMIN,))
+        plan = await visit.operate("import", lambda _: asyncio.to_thread(_counted, source, operation))
         await operation.confirmed(plan)
         operation.enter("importing", plan.memories)
-        done = await visit.run("import", work, (Scope.ADMIN,), "bulk")
+        done = await visit.operate("import", work, "bulk")
     renamed = ReportLines.of(done.renamed)
     return ImportReport(done.created, done.known, done.pending, ReportLines.of(done.conflicts), renamed=renamed)
 
@@ -103,6 +103,8 @@ def _counted(source: Path, operation: Operation) -> ImportPlan:
     with source.open("rb") as file, contextlib.suppress(EndsEarlyError):
         is_cut = True
         for record in records(file, "nothing was imported"):
+            if not isinstance(record, Record):
+                continue  # a document: it names memories that were counted
             memories, versions = memories + 1, versions + len(record.revisions)
             namespaces[record.memory.namespace] = namespaces.get(record.memory.namespace, 0) + 1
             if memories % COUNTED == 0:
@@ -122,7 +124,7 @@ async def import_peer(visit: Visit, move: Move, operation: Operation) -> ImportR
     """
     operation.enter("reading")
     with _called(move.path, operation.subject):
-        plan = await visit.run("import", lambda _: move.plan(), (Scope.ADMIN,))
+        plan = await visit.operate("import", lambda _: move.plan())
         await operation.confirmed(_shown(plan))
         operation.enter("importing", plan.taken)
         begun = False
@@ -132,7 +134,7 @@ async def import_peer(visit: Visit, move: Move, operation: Operation) -> ImportR
             begun = True
 
         reporting = Reporting(on_begin, operation.advance, partial(_compare, operation, plan.taken))
-        moved = await visit.run("import", lambda services: move.run(plan, services, reporting), (Scope.ADMIN,), "bulk")
+        moved = await visit.operate("import", lambda services: move.run(plan, services, reporting), "bulk")
     return _told(moved, move.target.run if begun else None)
 
 

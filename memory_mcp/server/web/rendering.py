@@ -34,7 +34,7 @@ class Templates:
         )
         self._environment.globals.update(t=text, memories=memories_at)
         self._environment.filters.update(
-            moment=moment, exactly=exactly, isolated=isolated, number=number, size=size, json=to_json
+            moment=moment, exactly=exactly, isolated=isolated, number=number, size=size, json=to_json, sentence=sentence
         )
 
     def render(self, template: str, values: Mapping[str, object]) -> str:
@@ -67,6 +67,15 @@ def to_json(value: object) -> str:
 def isolated(given: object) -> Markup:
     """Return what others wrote, so that neither its direction nor its marks reach the text around it."""
     return Markup("<bdi>{}</bdi>").format(given)
+
+
+def sentence(given: object) -> Markup:
+    """Return an error or a fix, which others may have written parts of; what stands in backticks is code."""
+    pieces = str(given).split("`")
+    if len(pieces) % 2 == 0:  # one of them is no mark
+        return isolated(given)
+    marked = (Markup("<code>{}</code>").format(piece) if at % 2 else escape(piece) for at, piece in enumerate(pieces))
+    return Markup("<bdi>{}</bdi>").format(Markup().join(marked))
 
 
 def number(value: float) -> str:

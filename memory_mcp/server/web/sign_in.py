@@ -104,7 +104,7 @@ class SignIn:
         return {
             "csrf": session.csrf,
             "name": session.principal.name,
-            "scopes": [scope.value for scope in Scope if visit.may(scope)],
+            "scopes": [*(scope.value for scope in Scope if visit.may(scope)), *_more(session.principal)],
             "namespace": session.principal.reach.namespace,
             "bound": session.principal.reach.bound,
             "read_only": visit.settings.read_only,
@@ -118,3 +118,8 @@ class SignIn:
             """Only the middleware is asked."""
 
         await self._parts.given.dispatcher.run(Request(NOBODY, "sign-in", nothing, kind="write"))
+
+
+def _more(principal: Principal) -> list[str]:
+    """Return what the navigation asks for beyond scopes."""
+    return ["operator"] if principal.is_operator else []

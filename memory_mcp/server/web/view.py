@@ -70,13 +70,29 @@ class Visit:
             scopes: that the caller needs.
             kind: what it counts as for the rate limit; None for what does not reach the store.
         """
-        if self.settings.read_only and kind in {"write", "bulk"}:
-            raise ForbiddenError("this front is read-only (MCP_MEMORY_READ_ONLY); use one that is not")
+        if kind in {"write", "bulk"}:
+            self.check_writes()
 
         async def answer() -> T:
             return await work(await self.services())
 
         return await self.dispatcher.run(Request(self.principal, name, answer, scopes, kind))
+
+    async def operate(
+        self, name: str, work: Callable[[Services], Awaitable[T]], kind: RequestKind | None = "read"
+    ) -> T:
+        """Do what concerns all namespaces; otherwise as `run`."""
+        self.principal.require_operator()
+        return await self.run(name, work, (Scope.ADMIN,), kind)
+
+    def check_writes(self) -> None:
+        """Refuse to write where that is forbidden.
+
+        Raises:
+            ForbiddenError: this front is read-only.
+        """
+        if self.settings.read_only:
+            raise ForbiddenError("this front is read-only (MCP_MEMORY_READ_ONLY); use one that is not")
 
     def render(self, template: str, values: Mapping[str, object]) -> str:
         """Return a template's HTML, as the caller may see it."""
@@ -137,6 +153,8 @@ class PageView(Generic[ArgumentsT]):
     nav: Nav | None = None
     scope: Scope = Scope.READ
     """What the caller needs; without it the entry in the navigation is not shown."""
+    of_operator: bool = False
+    """Whether it concerns all namespaces, so that nobody who is bound to one sees it."""
     script: bool = False
     """Whether `static/NAME.js` belongs to it: `export function mount(root, page)`."""
     style: bool = False

@@ -69,11 +69,20 @@ async def test_an_empty_view_says_what_to_do(site: PageSite, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/tokens", "/data", "/raw/data.export", "/raw/health.checks", "/raw/health.series"])
 async def test_what_is_the_operators_is_refused_to_others(site: PageSite, path: str) -> None:
-    """A token that reads and writes sees no token, makes no backup, exports nothing, and checks no machine."""
-    browser = await site.sign_in(READ_WRITE)
-    answer = await browser.http.get(path if path.startswith("/raw") else f"/view{path}")
-    assert answer.status_code == 403
-    assert "'admin'" in answer.json()["error"]
+    """Who is no admin, or one of a single namespace, sees no token, exports nothing, and checks no machine."""
+    path = path if path.startswith("/raw") else f"/view{path}"
+    answer = await (await site.sign_in(READ_WRITE)).http.get(path)
+    assert (answer.status_code, "'admin'" in answer.json()["error"]) == (403, True)
+    answer = await (await site.sign_in((Scope.ADMIN,), namespace="work")).http.get(path)
+    assert (answer.status_code, "all namespaces" in answer.json()["error"]) == (403, True)
+
+
+async def test_the_navigation_shows_the_operators_views_to_the_operator(site: PageSite) -> None:
+    """The page is told who is one."""
+    assert "operator" in (await site.sign_in()).facts["scopes"]
+    assert "operator" in (await site.sign_in((Scope.ADMIN,))).facts["scopes"]
+    assert "operator" not in (await site.sign_in((Scope.ADMIN,), namespace="work")).facts["scopes"]
+    assert (await site.http().get("/")).text.count('data-scope="operator"') == 2
 
 
 @pytest.mark.parametrize(
@@ -87,17 +96,24 @@ async def test_what_is_the_operators_is_refused_to_others(site: PageSite, path: 
         ("data.import_place", {"system": "mem0"}),
         ("tokens.create", {"name": "x", "scopes": ["admin"]}),
         ("tokens.revoke", {"id": "x"}),
-        ("document.refresh", {"id": "x"}),
-        ("documents.ingest", {"path": "/etc/passwd"}),
     ],
 )
 async def test_no_change_of_the_operators_is_done_for_others(
     site: PageSite, name: str, fields: dict[str, object]
 ) -> None:
-    """Whoever calls it without the button is told which scope is missing."""
-    browser = await site.sign_in(READ_WRITE)
-    assert "'admin'" in await browser.refusal(name, **fields)
-    assert [token.name for token in site.tokens.all() if Scope.ADMIN in token.scopes] == []
+    """Whoever calls it without the button is told what is missing; no token makes a wider one."""
+    assert "'admin'" in await (await site.sign_in(READ_WRITE)).refusal(name, **fields)
+    bound = await site.sign_in((Scope.ADMIN,), namespace="work")
+    assert "all namespaces" in await bound.refusal(name, **fields)
+    assert [token.namespace for token in site.tokens.all() if Scope.ADMIN in token.scopes] == ["work"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"), [("document.refresh", {"id": "x"}), ("documents.ingest", {"path": "/etc/passwd"})]
+)
+async def test_who_is_no_admin_has_no_path_read(site: PageSite, name: str, fields: dict[str, object]) -> None:
+    """Only content may be sent."""
+    assert "'admin'" in await (await site.sign_in(READ_WRITE)).refusal(name, **fields)
 
 
 async def test_who_only_reads_has_no_way_to_write(site: PageSite) -> None:
@@ -262,7 +278,7 @@ async def test_the_machines_checks_arrive_one_by_one(site: PageSite) -> None:
     """First the parts, then each finding, at last the report, which names no folder of the user's."""
 
     async def look(inquiry: Inquiry) -> Finding:
-        return Finding(Condition.FAILED, "full", f"{Path.home()}/memory is <b>full</b>", "free some space")
+        return Finding(Condition.FAILED, "full", f"{Path.home()}/memory is <b>full</b>", "run `df <x>`")
 
     site.services.health.add("disk", look)
     site.services.health.add("room", look, needs=("disk",))
@@ -272,8 +288,9 @@ async def test_the_machines_checks_arrive_one_by_one(site: PageSite) -> None:
     assert sorted(first["parts"]) == sorted(finding["name"] for finding in findings)
     assert [finding["condition"] for finding in findings] == ["failed", "skipped"]
     assert "&lt;b&gt;full" in findings[0]["html"]
+    assert "run <code>df &lt;x&gt;</code>" in findings[0]["html"]
     assert last["status"] == "failed"
-    assert "failed   disk: ~/memory is <b>full</b> -> free some space" in last["report"]
+    assert "failed   disk: ~/memory is <b>full</b> -> run `df <x>`" in last["report"]
     assert str(Path.home()) not in last["report"]
     assert all(f" {name}: " in last["report"] for name in first["parts"])
 

@@ -29,7 +29,7 @@ export function mount(root, page) {
       page.go(jobs());
     } catch (error) { $('#path-error', root).textContent = error.message; }
   });
-  const deaf = page.live.on(page.ui.debounce(() => following.again(), 500));
+  const deaf = page.live.on(page.ui.debounce(() => following.glance(), 500));
   return () => { deaf(); following.stop(); adding(); };
 }
 

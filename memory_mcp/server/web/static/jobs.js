@@ -5,7 +5,7 @@ export function mount(root, page) {
   if (!list) return null;
   const query = new URLSearchParams(location.search);
   query.set('part', 'list');
-  const following = follow(list, page, `/jobs?${query}`);
+  const following = follow(list, page, `/jobs?${query}`, { news: 'jobs.new' });
   chooses(page.ui.$('#filter', root), page, '/jobs');
   root.addEventListener('click', (event) => {
     const button = event.target.closest('[data-cancel]');
@@ -13,6 +13,6 @@ export function mount(root, page) {
     button.disabled = true;
     change(page, 'jobs.cancel', { id: button.dataset.cancel }, following);
   });
-  const deaf = page.live.on(page.ui.debounce(() => following.again(), 500));
+  const deaf = page.live.on(page.ui.debounce(() => following.glance(), 500));
   return () => { deaf(); following.stop(); };
 }

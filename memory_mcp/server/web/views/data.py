@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -38,8 +38,6 @@ OWN: Final = "memory-mcp"
 """The system whose file an export is."""
 ENDED: Final = 3
 """Operations that are shown after their end."""
-LOCAL: Final = "local"
-"""The id of who sits at the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         return backups.are_possible, await asyncio.to_thread(backups.held) if backups.are_possible else ()
 
     operations = _latest(visit.operations.of(visit.principal.id))
-    are_possible, held = await visit.run("backup", work, (Scope.ADMIN,))
+    are_possible, held = await visit.operate("backup", work)
     return {
         "are_possible": are_possible,
         "backups": [_shown(each) for each in held],
@@ -74,7 +72,7 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         "peers": sorted(PEERS.values(), key=lambda peer: peer.name),
         "own": OWN,
         "bounds": BOUNDS,
-        "is_local": visit.principal.id == LOCAL,
+        "is_local": visit.principal.is_local,
         "is_read_only": visit.settings.read_only,
     }
 
@@ -99,10 +97,10 @@ async def back_up(visit: Visit, given: NoArguments) -> Answer:
 
     async def work(operation: Operation) -> str:
         operation.enter("copying")
-        path = await visit.run("backup", lambda services: services.backups.take(), (Scope.ADMIN,), None)
+        path = await visit.operate("backup", lambda services: services.backups.take(), None)
         return path.name
 
-    visit.principal.require(Scope.ADMIN)
+    visit.principal.require_operator()
     return _begun(visit.operations.start(visit.principal.id, "backup", "", work, can_cancel=False))
 
 
@@ -115,9 +113,9 @@ async def verify(visit: Visit, given: BackupName) -> Answer:
 
     async def work(operation: Operation) -> Sequence[str]:
         operation.enter("verifying")
-        return await visit.run("backup", lambda services: services.backups.verify(given.name), (Scope.ADMIN,))
+        return await visit.operate("backup", lambda services: services.backups.verify(given.name))
 
-    visit.principal.require(Scope.ADMIN)
+    visit.principal.require_operator()
     return _begun(visit.operations.start(visit.principal.id, "verify", given.name, work, can_cancel=False))
 
 
@@ -131,7 +129,7 @@ class OperationId(Arguments):
 
 async def confirm(visit: Visit, given: OperationId) -> Answer:
     """Let an import that has shown its plan begin."""
-    visit.principal.require(Scope.ADMIN)
+    visit.principal.require_operator()
     operation = visit.operations.get(visit.principal.id, given.id)
     operation.confirm()
     return _begun(operation)
@@ -139,7 +137,7 @@ async def confirm(visit: Visit, given: OperationId) -> Answer:
 
 async def cancel(visit: Visit, given: OperationId) -> Answer:
     """End something; what it has written stays."""
-    visit.principal.require(Scope.ADMIN)
+    visit.principal.require_operator()
     return _begun(visit.operations.cancel(visit.principal.id, given.id))
 
 
@@ -153,7 +151,7 @@ async def undo(visit: Visit, given: RunId) -> Answer:
     async def work(services: Services) -> Undone:
         return await MovingIn(services.transfer(), services.memories).undo(given.run)
 
-    undone = await visit.run("import", work, (Scope.ADMIN,), "bulk")
+    undone = await visit.operate("import", work, "bulk")
     return Answer(text("data.undone", count=len(undone.deleted), edited=len(undone.edited)))
 
 
@@ -201,7 +199,7 @@ class ImportPlace(ImportFields):
 async def import_place(visit: Visit, given: ImportPlace) -> Answer:
     """Begin an import of what lies here; only who sits at the machine may name its files."""
     _check_may_import(visit)
-    if visit.principal.id != LOCAL:
+    if not visit.principal.is_local:
         raise ForbiddenError(
             "path: only who signed in with a link from `memory-mcp open` may name files; send the file"
         )
@@ -262,15 +260,14 @@ async def _import(
 
 
 def _check_may_import(visit: Visit) -> None:
-    visit.principal.require(Scope.ADMIN)
-    if visit.settings.read_only:
-        raise ForbiddenError("this front is read-only (MCP_MEMORY_READ_ONLY); use one that is not")
+    visit.principal.require_operator()
+    visit.check_writes()
 
 
 async def export(visit: Visit, request: HttpRequest) -> Response:
     """Send all memories and their history, as `memory-mcp export` writes them."""
     without_documents = request.query_params.get("without_documents") == "true"
-    transfer = await visit.run("export", _transfer, (Scope.ADMIN,), "bulk" if not visit.settings.read_only else "read")
+    transfer = await visit.operate("export", _transfer, "bulk" if not visit.settings.read_only else "read")
     name = f"memories-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
     lines = export_lines(transfer, Exported(), without_documents=without_documents)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -281,18 +278,17 @@ async def _transfer(services: Services) -> Transfer:
     return services.transfer()
 
 
-async def _batches(lines: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
+async def _batches(lines: AsyncIterator[str]) -> AsyncIterator[bytes]:
     """Yield many lines at a time; what goes wrong on the way is the last line."""
     batch: list[str] = []
-    async with aclosing(lines):
-        try:
-            async for line in lines:
-                batch.append(line)
-                if len(batch) == BATCH:
-                    yield _encoded(batch)
-                    batch = []
-        except MemoryMcpError as error:
-            batch.append(json.dumps({"error": error.with_fix()}))
+    try:
+        async for line in lines:
+            batch.append(line)
+            if len(batch) == BATCH:
+                yield _encoded(batch)
+                batch = []
+    except MemoryMcpError as error:
+        batch.append(json.dumps({"error": error.with_fix()}))
     yield _encoded(batch)
 
 
@@ -307,6 +303,7 @@ DATA: Final = PageView(
     load,
     nav=Nav("system", "data"),
     scope=Scope.ADMIN,
+    of_operator=True,
     script=True,
     parts=("operations", "backups"),
     actions=(

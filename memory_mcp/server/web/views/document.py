@@ -56,7 +56,7 @@ class DocumentId(Arguments):
 
 
 async def refresh(visit: Visit, given: DocumentId) -> Answer:
-    """Read its files again, whether they seem changed or not; who may name paths may have that done."""
+    """Read its files again, whether they seem changed or not: the local user wherever they lie, as with `ingest`."""
     job = await visit.run(INGEST.name, partial(_refreshed, visit, given.id), (Scope.ADMIN, *INGEST.scopes), "bulk")
     return Answer(text("documents.begun", count=job.files), {"job": job.id})
 
@@ -64,8 +64,8 @@ async def refresh(visit: Visit, given: DocumentId) -> Answer:
 async def _refreshed(visit: Visit, document_id: str, services: Services) -> IngestJob:
     ingesting = ingesting_of(services)
     document = await ingesting.document(document_id, visit.reach)
-    folders = [path_of(uri).parent for uri in document.uris if uri.startswith(FILE)]
-    roots: tuple[Path, ...] = tuple(dict.fromkeys((*services.ingest_rules.roots, *folders)))
+    own = [path_of(uri).parent for uri in document.uris if uri.startswith(FILE)] if visit.principal.is_local else []
+    roots: tuple[Path, ...] = tuple(dict.fromkeys((*services.ingest_rules.roots, *own)))
     request = IngestRequest(visit.reach.to_write(document.namespace), (), visit.principal.name, roots)
     return await ingesting.refresh([document.id], request, visit.reach)
 

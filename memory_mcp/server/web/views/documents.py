@@ -127,6 +127,7 @@ class UploadFields(Arguments):
 async def upload(visit: Visit, request: HttpRequest) -> Response:
     """Take files from the browser, and have them read."""
     visit.principal.require(Scope.WRITE)
+    visit.check_writes()
     with private_folder() as folder:
         taken = await receive(request.stream(), folder, BOUNDS)
         fields = parse(UploadFields, taken.head.fields)

@@ -18,7 +18,6 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from memory_mcp.application.latencies import OfTool
 from memory_mcp.domain.daemon import DaemonStatus
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.domain.principal import Scope
 from memory_mcp.health.overview import Overview
 from memory_mcp.health.registry import Registry, Report
 from memory_mcp.server.web.view import Nav, NoArguments, PageView, Stream, Visit
@@ -32,8 +31,8 @@ ALL_WELL: Final = frozenset({Condition.OK, Condition.SKIPPED})
 
 async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
     del query
-    is_admin = visit.may(Scope.ADMIN) and not visit.reach.bound
-    overview = await visit.run("status", _overview, (Scope.ADMIN,)) if is_admin else None
+    is_admin = visit.principal.is_operator
+    overview = await visit.operate("status", _overview) if is_admin else None
     report = overview.report if overview else await visit.run("health", partial(_live, visit))
     return {
         "report": report,
@@ -95,7 +94,7 @@ async def series(visit: Visit, request: HttpRequest) -> Response:
             "p95_ms": [_ms(each.p95_s) for each in slices],
         }
 
-    return JSONResponse(await visit.run("latencies", work, (Scope.ADMIN,)))
+    return JSONResponse(await visit.operate("latencies", work))
 
 
 def _ms(seconds: float | None) -> float | None:
@@ -105,7 +104,7 @@ def _ms(seconds: float | None) -> float | None:
 async def checks(visit: Visit, request: HttpRequest) -> Response:
     """Make doctor's checks, and tell of each as it arrives: a line of JSON each, the report last."""
     del request
-    registry = await visit.run("doctor", _registry, (Scope.ADMIN,))
+    registry = await visit.operate("doctor", _registry)
     return StreamingResponse(_findings(visit, registry), media_type="application/x-ndjson")
 
 
@@ -114,13 +113,14 @@ async def _registry(services: Services) -> Registry:
 
 
 async def _findings(visit: Visit, registry: Registry) -> AsyncIterator[str]:
-    arrived: asyncio.Queue[tuple[str, Finding]] = asyncio.Queue()
+    arrived: asyncio.Queue[tuple[str, Finding] | None] = asyncio.Queue()
     parts = await asyncio.to_thread(registry.machine_parts)  # imports what looks at the machine
     yield _line({"parts": parts})
     looking = asyncio.create_task(registry.machine(SECONDS, lambda name, found: arrived.put_nowait((name, found))))
+    looking.add_done_callback(lambda _: arrived.put_nowait(None))
     try:
-        for _ in parts:
-            name, finding = await arrived.get()
+        while (found := await arrived.get()) is not None:
+            name, finding = found
             html = visit.render("health.finding.html", {"name": name, "finding": finding, "detailed": True})
             yield _line({"name": name, "condition": finding.condition.value, "html": html})
         report = await looking

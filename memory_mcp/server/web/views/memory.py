@@ -17,6 +17,7 @@ from memory_mcp.domain.models import MAX_QUERY, Change, Memory, Metadata, Revisi
 from memory_mcp.domain.principal import Reach
 from memory_mcp.memories.differences import Piece, differences
 from memory_mcp.memories.related import Related
+from memory_mcp.search.excerpts import WordFinder
 from memory_mcp.server.web.cards import card, marked, named
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Action, Answer, PageView, Stream, Visit
@@ -73,12 +74,12 @@ async def load(visit: Visit, query: MemoryPageArguments) -> Mapping[str, object]
             return await memories.deleted(query.memory_id, reach), True
 
     memory, is_deleted = await visit.run("memory", work)
-    words = query.query if len(memory.content) <= MARKED else ""
+    is_marked = bool(query.query.strip()) and len(memory.content) <= MARKED
     return {
         "memory": memory,
         "named": named(memory.namespace, visit.reach),
         "is_deleted": is_deleted,
-        "pieces": marked(memory.content, words) if words else (),
+        "pieces": marked(memory.content, WordFinder(query.query)) if is_marked else (),
     }
 
 

@@ -58,7 +58,7 @@ async def create(visit: Visit, given: NewToken) -> Answer:
     def work() -> tuple[str, Token]:
         return visit.tokens.create(given.name, scopes, given.namespace, expires_at)
 
-    secret, token = await _do(visit, work, is_write=True)
+    secret, token = await _do(visit, work)
     return Answer(text("tokens.created", name=token.name), {"secret": secret, "name": token.name, "id": token.id})
 
 
@@ -68,13 +68,13 @@ class TokenId(Arguments):
 
 async def revoke(visit: Visit, given: TokenId) -> Answer:
     """Revoke a token; its holder is refused from now on."""
-    revoked = await _do(visit, lambda: visit.tokens.revoke(given.id), is_write=True)
+    revoked = await _do(visit, lambda: visit.tokens.revoke(given.id))
     return Answer(text("tokens.revoked", name=revoked.name))
 
 
-async def _do(visit: Visit, work: Callable[[], T], *, is_write: bool = False) -> T:
+async def _do(visit: Visit, work: Callable[[], T]) -> T:
     """Use the file of the tokens in a thread: it may wait for a lock."""
-    return await visit.run("tokens", lambda _: asyncio.to_thread(work), (Scope.ADMIN,), "write" if is_write else "read")
+    return await visit.operate("tokens", lambda _: asyncio.to_thread(work), None)
 
 
 TOKENS: Final = PageView(
@@ -84,6 +84,7 @@ TOKENS: Final = PageView(
     load,
     nav=Nav("system", "tokens"),
     scope=Scope.ADMIN,
+    of_operator=True,
     script=True,
     parts=("list",),
     actions=(Action("tokens.create", NewToken, create), Action("tokens.revoke", TokenId, revoke)),
