@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -124,14 +125,18 @@ class Maps:
         """Return how far the map is."""
         drawing = self._progress
         if drawing.state is MapState.DRAWING and self._task and self._task.done():
-            return MapProgress(
-                MapState.FAILED, 0, "drawing the map failed; draw it again, or report the bug with the log"
-            )
+            drawing = self._progress = MapProgress(MapState.FAILED, 0, self._unexpected(self._task))
         if drawing.state is MapState.FAILED or (drawing.state is MapState.DRAWING and not self._is_quiet):
             return drawing
         if await self.current():
             return MapProgress(MapState.READY, 1.0)
         return MapProgress(MapState.MISSING, 0, READ_ONLY) if self._read_only else drawing
+
+    @staticmethod
+    def _unexpected(task: asyncio.Task[None]) -> str:
+        """Return that drawing failed as it never should; its error's text may quote anything."""
+        kind = "CancelledError" if task.cancelled() else type(task.exception()).__name__
+        return f"drawing the map failed ({kind}); draw it again, or report the bug"
 
     async def keep_up(self) -> None:
         """Draw what the map lacks, in the background, if there is anything new."""
@@ -154,7 +159,7 @@ class Maps:
         if not self._is_busy:
             self._is_quiet = not anew
             self._progress = MapProgress(MapState.DRAWING)
-            self._task = asyncio.create_task(self._draw(anew=anew))
+            self._task = asyncio.create_task(self._draw(anew=anew), context=Context())  # without the id of a request
 
     async def _draw(self, *, anew: bool) -> None:
         try:

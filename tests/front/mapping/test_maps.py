@@ -250,6 +250,26 @@ async def test_a_process_that_dies_is_reported(maps: Maps, monkeypatch: pytest.M
     assert await drawn(maps) is MapState.READY
 
 
+async def test_a_bug_is_told_without_its_text(maps: Maps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its kind alone, and it can be tried again."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(kept, "write", fail)
+    maps.draw(anew=True)
+    assert maps._task is not None
+    await asyncio.wait([maps._task])
+    progress = await maps.progress()
+    assert (progress.state, "RuntimeError" in progress.cause, "secret" in progress.cause) == (
+        MapState.FAILED,
+        True,
+        False,
+    )
+    monkeypatch.undo()
+    assert await drawn(maps) is MapState.READY
+
+
 async def test_closing_ends_the_process(maps: Maps) -> None:
     """Nothing goes on drawing behind a front that has ended."""
     maps.draw(anew=True)
