@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextvars import Context
@@ -13,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from embedder_api.v1.address import socket_path
-
+from memory_common.tls_files import TlsFiles
 from memory_mcp import background, environment
+from memory_mcp.application.transfer import ExportBackups
 from memory_mcp.context.service import ContextService
 from memory_mcp.context.states import ContextState, Requests
 from memory_mcp.documents import folders as watched_folders
@@ -53,13 +54,14 @@ from memory_mcp.memories.timeline import Timeline
 from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.settings import SQLITE, Settings, defaults
+from memory_mcp.settings import POSTGRES, SQLITE, Settings, defaults, tls_files
+from memory_mcp.shared.tier import make_tier
 from memory_mcp.sources import checks as source_checks
 from memory_mcp.sources.adapter import Toolbox
 from memory_mcp.sources.registry import ConfiguredSources
 from memory_mcp.sources.secrets import filler
 from memory_mcp.storage import checks as store_checks
-from memory_mcp.storage import factory
+from memory_mcp.storage import factory, inspections
 from memory_mcp.tools.services import IngestRules, Services
 
 if TYPE_CHECKING:
@@ -67,6 +69,9 @@ if TYPE_CHECKING:
 
 
 log = Logger(__name__)
+NOT_BACKED_UP: Final = (
+    "no daily backup is made here: set MCP_MEMORY_BACKUP_FOLDER on one machine, or use the database's own tools"
+)
 SOURCE_LIMITS: Final = ReadingLimits(memory_bytes=2 << 30)
 """Of a source's file, which is read in memory."""
 
@@ -99,9 +104,9 @@ def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatM
     return ConfiguredModel(settings.llm_url, settings.llm_model, on_loading)
 
 
-def make_client(address: str) -> GrpcEmbedder:
+def make_client(address: str, tls: TlsFiles | None = None) -> GrpcEmbedder:
     """Return the daemon of an address, without a breaker; nothing is connected yet."""
-    return GrpcEmbedder(address)
+    return GrpcEmbedder(address, tls)
 
 
 def make_embedder(settings: Settings, client: Embedder | None = None) -> Embedder:
@@ -114,7 +119,7 @@ def make_embedder(settings: Settings, client: Embedder | None = None) -> Embedde
         open_s=settings.breaker_open_s,
     )
     return GuardedEmbedder(
-        client or make_client(settings.embedder_address),
+        client or make_client(settings.embedder_address, tls_files(settings)),
         Breaker(policy, time.monotonic),
         slow_share=settings.breaker_slow_share,
         probe_budget_s=settings.embed_budget_s,
@@ -168,15 +173,15 @@ def make_services(
         sources: what a block of context is made of beside memories; the caller closes them.
         health: where the checks go; a registry of its own if it is None.
     """
-    backups = Backups(store, _backup_folder(settings))
-    upkeep = Upkeep(
-        store, backups if settings.backup_enabled else None, keep_changes=timedelta(days=settings.changes_days)
-    )
     bulk_budget_s = settings.bulk_budget_s
-    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     indexer = Indexer(
         embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=bulk_budget_s, policy=chunks
     )
+    transfer = partial(Transfer, store, indexer)
+    backups = Backups(store, _backup_folder(settings), exports=ExportBackups(transfer))
+    is_backed_up = settings.backup_enabled and not _is_left_out(settings)
+    upkeep = Upkeep(store, backups if is_backed_up else None, keep_changes=timedelta(days=settings.changes_days))
+    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     watching = Watching(store)
     health = Registry() if health is None else health
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
@@ -199,8 +204,9 @@ def make_services(
         backups=backups,
         reembedding=Reembedding(store, embedder, indexer, budget_s=bulk_budget_s),
         status=Status(store, embedder, health, sources.figures if sources else tuple),
-        transfer=partial(Transfer, store, indexer),
+        transfer=transfer,
         watching=watching,
+        shared=make_tier(settings, health),
         ingesting=ingesting,
         folders=folders,
         ingest_rules=IngestRules(settings.ingest_roots, settings.ingest_watch),
@@ -225,17 +231,18 @@ def _make_documents(
     """
     if not (settings.documents_enabled and isinstance(store, SupportsDocuments)):
         return None, None
+    machine = "" if settings.storage_backend == SQLITE else f"@{socket.gethostname()}"  # whose files are read
     sandbox, documents = Sandbox(unsandboxed=settings.ingest_unsandboxed), store.documents
     runner = JobRunner(
         documents,
         Preparer(documents, sandbox, open_below),
         indexer,
-        Lease(store, LEASE),
+        Lease(store, f"{LEASE}{machine}"),
         space=lambda: store.read(lambda it: it.space(), is_short=True),
         on_pending=chores.wake,
     )
     ingesting = Ingesting(documents, runner, sandbox=sandbox)
-    lease = Lease(store, watched_folders.LEASE)
+    lease = Lease(store, f"{watched_folders.LEASE}{machine}")
     return ingesting, Folders(documents, ingesting, lease, for_clients=settings.ingest_watch)
 
 
@@ -250,7 +257,13 @@ def _log_trouble(request_id: str, state: ContextState, ms: float) -> None:
 
 
 def _backup_folder(settings: Settings) -> Path:
-    return settings.backup_folder or settings.sqlite_path.parent / "backups"
+    name = "backups" if settings.storage_backend == SQLITE else f"backups-{settings.storage_backend}"
+    return settings.backup_folder or settings.sqlite_path.parent / name
+
+
+def _is_left_out(settings: Settings) -> bool:
+    """Return whether no daily backup is made here: a store of many people's is not copied to each one's machine."""
+    return settings.storage_backend == POSTGRES and settings.backup_folder is None
 
 
 async def examine_machine(settings: Settings | None, options: DoctorOptions, seconds: float) -> Report:
@@ -282,7 +295,7 @@ def _open(
         SettingsError: the store cannot be made; what looks at the machine is registered all the same.
     """
     known = settings or defaults()
-    client = make_client(known.embedder_address)
+    client = make_client(known.embedder_address, tls_files(known))
     embedder = make_embedder(known, client)
     stack.push_async_callback(embedder.close)
     health.defer(partial(_register_machine, settings, client, options))
@@ -292,6 +305,7 @@ def _open(
     stack.push_async_callback(sources.close)
     checks = health if settings else health.behind(SETTINGS)
     services = make_services(known, store, embedder, health=checks, sources=sources)
+    stack.push_async_callback(services.shared.close)
     if sources.are_any:
         source_checks.register(checks, sources)
     if services.ingesting is not None:
@@ -319,7 +333,7 @@ def _register_machine(
     environment = Versions(provision.place(options.venv and options.venv.absolute()))
     _register_store(named, settings, options.verify_s)
     _daemon_checks(settings, client, environment).register(named)
-    processes.register(named, socket_path(settings.embedder_address), settings.sqlite_path, skip=_no_file(settings))
+    processes.register(named, settings.embedder_address, settings.sqlite_path, skip=inspections.no_file(settings))
     provision.register(registry, environment)
     clients.register(registry)
     hooks.register(registry)
@@ -327,38 +341,30 @@ def _register_machine(
     sandbox.register(named, unsandboxed=settings.ingest_unsandboxed)
 
 
-def _no_file(settings: Settings) -> str:
-    """Return why the checks of the store's file are skipped; empty if they are not."""
-    if settings.storage_backend == SQLITE:
-        return ""
-    return f"the store {settings.storage_backend!r} is not a SQLite file; `memory-mcp status` shows what it reports"
-
-
 def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:
-    """Register the checks of the store's files."""
-    from memory_mcp.storage import disk  # noqa: PLC0415 - only for doctor
-    from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
-
-    path, folder, read_only = settings.sqlite_path, _backup_folder(settings), settings.read_only
-    skip = _no_file(settings)
-    newest = partial(backup_files.newest_in, folder)
-    written = partial(inspection.written, path, read_only=read_only)
-    disk.register(registry, path, (path.parent, folder), read_only=read_only, skip=skip)
-    inspection.register(registry, path, newest, read_only=read_only, verify_s=verify_s, skip=skip)
-    backup_files.register(registry, folder, written, enabled=settings.backup_enabled, read_only=read_only)
+    """Register the checks of where the store lies, and of its backups."""
+    folder = _backup_folder(settings)
+    inspections.register(registry, settings, folder, partial(backup_files.newest_in, folder), verify_s)
+    backup_files.register(
+        registry,
+        folder,
+        partial(inspections.written, settings),
+        skip=NOT_BACKED_UP if _is_left_out(settings) else "",
+        enabled=settings.backup_enabled,
+        read_only=settings.read_only,
+    )
 
 
 def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versions) -> embedder_checks.DaemonChecks:
     from memory_mcp.provision import checks as provision  # noqa: PLC0415 - only for doctor
     from memory_mcp.provision import source  # noqa: PLC0415 - likewise
-    from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
     return embedder_checks.DaemonChecks(
         client,
         source.golden_files(),
-        explain=partial(provision.explained_within, environment, socket_path(settings.embedder_address)),
+        explain=partial(provision.explained_within, environment, settings.embedder_address),
         upgrade=partial(provision.upgrade_command, environment),
-        expected=partial(inspection.space, settings.sqlite_path, read_only=settings.read_only),
+        expected=inspections.expected_space(settings),
     )
 
 

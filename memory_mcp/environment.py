@@ -53,6 +53,11 @@ def of_front() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.upper().startswith(OURS)}
 
 
+def of_tool(**more: str) -> dict[str, str]:
+    """Return the environment of another system's tool that we run: all but our own settings, and what it is told."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(OURS)} | more
+
+
 _FOLDERS_ON_LINUX: Final = {
     "config": ("XDG_CONFIG_HOME", ".config"),
     "data": ("XDG_DATA_HOME", ".local/share"),

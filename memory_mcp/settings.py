@@ -11,22 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from embedder_api.v1.address import SCHEME, default_address, socket_path
+from embedder_api.v1.address import default_address, is_network
 from platformdirs import user_config_path, user_data_path
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     InitSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -34,18 +25,38 @@ from pydantic_settings import (
 from memory_common import plugins
 from memory_common.described import Described, describe, nearest, variable
 from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
+from memory_common.tls_files import TlsFiles
 from memory_common.utf8 import NOT_UTF8, is_text
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
-from memory_mcp.domain.names import nfc
-from memory_mcp.domain.paths import absolute, followed
+from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.urls import http_url
 from memory_mcp.environment import HOP_VARIABLE, named_by
+from memory_mcp.setting_types import (
+    AuthorityPath,
+    Calls,
+    DaemonAddress,
+    FilePath,
+    FolderPath,
+    FolderPaths,
+    Names,
+    NamespaceName,
+    PerMinute,
+    PostgresUrl,
+    ProgramPath,
+    Ratio,
+    RedisUrl,
+    Seconds,
+    Sections,
+)
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
 SQLITE: Final = "sqlite_vec"  # the store in the file `sqlite_path`
-STORES: Final[Mapping[str, str]] = {SQLITE: "memory_mcp.storage.sqlite.store:from_settings"}
+POSTGRES: Final = "postgres"
+STORES: Final[Mapping[str, str]] = {
+    SQLITE: "memory_mcp.storage.sqlite.store:from_settings",
+    POSTGRES: "memory_mcp.storage.postgres.store:from_settings",
+}
 """Our own stores: what makes each, `module:function`, is imported only where it is chosen."""
 STORE_GROUP: Final = "memory_mcp.stores"
 """The entry-point group of packages that add stores."""
@@ -71,56 +82,8 @@ def config_file() -> Path:
     return path
 
 
-def _valid_address(address: str) -> str:
-    if address.startswith(SCHEME):
-        address = f"{SCHEME}{absolute(address.removeprefix(SCHEME), os.environ)}"
-    socket_path(address)
-    return address
-
-
 def _known_store(name: str) -> str:
     return plugins.checked(STORE_GROUP, STORES, name)
-
-
-def _composed(name: object) -> object:
-    return nfc(name) if isinstance(name, str) else name
-
-
-def _listed(names: object) -> object:
-    """Accept comma-separated names."""
-    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
-
-
-def _absolute(named: object) -> object:
-    return absolute(named, os.environ) if isinstance(named, str) else named
-
-
-def _file(named: object, field: ValidationInfo) -> object:
-    if isinstance(named, str) and named.endswith("/"):
-        example = "tokens.json" if field.field_name == "tokens_path" else "memory.db"
-        raise ValueError(f"{named!r} is a folder; name a file in it, such as {named}{example}")
-    return named
-
-
-def _program(named: object) -> object:
-    """Keep the name of a command on the PATH; make a path absolute (a relative one is fine, as it is used at once)."""
-    if not isinstance(named, str) or "/" not in named:
-        return named
-    return absolute(named, os.environ) if named.startswith(("/", "~", "$", "%")) else Path(named).absolute()
-
-
-FolderPath = Annotated[Path, BeforeValidator(_absolute)]
-FilePath = Annotated[FolderPath, BeforeValidator(_file), AfterValidator(followed), Field(validate_default=True)]
-"""A file; links are resolved."""
-ProgramPath = Annotated[Path, BeforeValidator(_program)]
-PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
-FolderPaths = Annotated[tuple[FolderPath, ...], NoDecode, BeforeValidator(_listed)]
-Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
-Ratio = Annotated[float, Field(gt=0, le=1, json_schema_extra={"unit": "share"})]
-Sections = Annotated[Mapping[str, object], PlainSerializer(list)]
-"""Checked where they are used; shown by name, as they may hold secrets."""
-Calls = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"unit": "calls"})]
 
 
 class Settings(BaseSettings):
@@ -129,12 +92,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
 
     storage_backend: Annotated[str, AfterValidator(_known_store)] = Field(
-        "sqlite_vec", description="The store of record: sqlite_vec, or one that an installed package adds."
+        "sqlite_vec", description="The store of record: sqlite_vec, postgres, or one that an installed package adds."
     )
     sqlite_path: FilePath = Field(
         default_factory=lambda: user_data_path("memory-mcp") / "memory.db",
         json_schema_extra={"default": "`memory.db` in the data folder"},
         description="The database file.",
+    )
+    postgres_url: PostgresUrl | None = Field(
+        None, repr=False, description="The database of the store `postgres`, `postgresql://user:password@host/name`."
+    )
+    postgres_direct_url: PostgresUrl | None = Field(
+        None,
+        repr=False,
+        description="The same database without the pooler that `postgres_url` names: a pooler passes no notification.",
     )
     read_only: bool = Field(
         default=False,
@@ -167,10 +138,8 @@ class Settings(BaseSettings):
     )
     context_enabled: bool = Field(default=True, description="Offer `memory_context`.")
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
-    namespace: Annotated[str, BeforeValidator(_composed)] = Field(
+    namespace: NamespaceName = Field(
         "default",
-        min_length=1,
-        max_length=MAX_NAMESPACE,
         description="The namespace of calls that do not name one; `auto` is the project's.",
     )
     hook_start_chars: int = Field(4_000, ge=200, le=9_500, description="Most characters of `hook session-start`.")
@@ -186,11 +155,18 @@ class Settings(BaseSettings):
         description="The server whose model answers `memory-mcp ask`; the default is Ollama's.",
     )
     llm_model: str | None = Field(None, min_length=1, description="The model that answers `memory-mcp ask`.")
-    embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
+    embedder_address: DaemonAddress = Field(
         default_factory=default_address,
         validate_default=False,  # the name of a home folder may look like a variable
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
-        description="The daemon's address, `unix:/path`.",
+        description="The daemon's address, `unix:/path`, or that of daemons on a network, `dns:///host:port`.",
+    )
+    embedder_tls_cert: FolderPath | None = Field(
+        None, description="Our certificate (PEM) for daemons on a network, in which they find a name that may call."
+    )
+    embedder_tls_key: FolderPath | None = Field(None, description="The key of the certificate (PEM).")
+    embedder_tls_ca: AuthorityPath = Field(
+        None, validate_default=True, description="The authority that signs the daemons' certificate (PEM)."
     )
     embed_budget_s: Seconds = Field(
         1.0, description="Seconds that a store or search waits for vectors before it continues without them."
@@ -215,6 +191,9 @@ class Settings(BaseSettings):
     rate_limit_read: PerMinute = Field(600, description="Reads per caller and minute.")
     rate_limit_write: PerMinute = Field(300, description="Writes per caller and minute.")
     rate_limit_bulk: PerMinute = Field(30, description="Bulk writes per caller and minute.")
+    redis_url: RedisUrl | None = Field(
+        None, description="The Redis or Valkey server through which fronts share rate limits and cached answers."
+    )
     tokens_path: FilePath = Field(
         default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
         json_schema_extra={"default": "`tokens.json` in the configuration folder"},
@@ -329,6 +308,12 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
         raise SettingsError(str(error)) from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file} cannot be read ({error}); fix it or move it away") from error
+
+
+def tls_files(made: Settings) -> TlsFiles | None:
+    """Return the certificates for daemons on a network; None where there are none, or the daemon is on a socket."""
+    cert, key, ca = made.embedder_tls_cert, made.embedder_tls_key, made.embedder_tls_ca
+    return TlsFiles(cert, key, ca) if cert and key and ca and is_network(made.embedder_address) else None
 
 
 def _as_text(made: Settings) -> Settings:

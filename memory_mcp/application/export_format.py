@@ -1,4 +1,4 @@
-"""The export format: JSON Lines with a header, then one memory a line in order of arrival, then a footer."""
+"""The export format: JSON Lines with a header, the memories in order of arrival, the documents, and a footer."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import Annotated, Final, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from memory_mcp.application.document_lines import is_document, parse_document
+from memory_mcp.domain.documents import DocumentRecord
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import Memory, Record, Revision
 from memory_mcp.domain.names import nfc, nfc_members
 from memory_mcp.tools.fields import Content, ConversationId, MemoryId, MetadataField, Moment, Namespace, Tag, Type
 
-HEADER: Final = {"memory_mcp_export": 1}
+HEADER: Final = {"memory_mcp_export": 2}
+WITHOUT_DOCUMENTS: Final = {"memory_mcp_export": 1}
+"""The header of an export that has no documents, as earlier versions wrote them all."""
+HEADERS: Final = (HEADER, WITHOUT_DOCUMENTS)
 END: Final = "memory_mcp_export_end"
-"""The only key of the last line; its value is the number of memories."""
+"""The only key of the last line; its value is the number of the lines before it, without the header."""
 
 ExportedTags = list[Tag]  # unbounded: duplicates may have added many tags
 
@@ -69,14 +74,14 @@ def _shared(was: Memory | Revision) -> dict[str, object]:
     }
 
 
-def load(number: int, line: str, consequence: str = "nothing from here on was read") -> Record:
-    """Parse the line of a memory.
+def load(number: int, line: str, consequence: str = "nothing from here on was read") -> Record | DocumentRecord:
+    """Parse the line of a memory or a document.
 
     Raises:
         InvalidArgumentError: it is not one; names the line number, the field and the consequence.
     """
     try:
-        return parse(line)
+        return _parse_document(line) if is_document(line) else parse(line)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"line {number}", f"{error}; {consequence}") from error
 
@@ -90,9 +95,7 @@ def parse(line: str) -> Record:
     try:
         parsed = _MemoryLine.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise InvalidArgumentError(field, first["msg"]) from error
+        raise _named(error) from error
     revisions = tuple(_revision(was) for was in parsed.revisions)
     memory = Memory(
         key=0,
@@ -109,6 +112,20 @@ def parse(line: str) -> Record:
         embedded=False,
     )
     return Record(memory, revisions, may_be_numbered=_is_respelled(line))
+
+
+def _parse_document(line: str) -> DocumentRecord:
+    try:
+        return parse_document(line)
+    except ValidationError as error:
+        raise _named(error) from error
+
+
+def _named(error: ValidationError) -> InvalidArgumentError:
+    """Return what names the first field that is wrong."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the line"
+    return InvalidArgumentError(field, first["msg"])
 
 
 def _is_respelled(line: str) -> bool:
@@ -137,7 +154,7 @@ def check_header(line: str) -> None:
         raise InvalidArgumentError(
             "line 1", "is not the header of an export; give a file that `memory-mcp export` wrote"
         )
-    if header != HEADER:
+    if header not in HEADERS:
         raise InvalidArgumentError("line 1", "comes from a newer memory-mcp; nothing was read: upgrade this one")
 
 
@@ -149,5 +166,5 @@ def ended(number: int, line: str, count: int) -> None:
     """
     if line.strip() != json.dumps({END: count}):
         raise InvalidArgumentError(
-            f"line {number}", f"does not match the {count} memories before it; export the file again"
+            f"line {number}", f"does not match the {count} lines before it; export the file again"
         )

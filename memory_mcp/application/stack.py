@@ -41,7 +41,7 @@ def make_dispatcher(
     if rate_limited if settings.rate_limit_enabled is None else settings.rate_limit_enabled:
         from memory_mcp.application.rate_limit import RateLimit  # noqa: PLC0415 - not imported if it is off
 
-        handler = RateLimit(handler, settings)
+        handler = RateLimit(handler, settings, services)
     handler = Authorize(handler)
     if observers := _observers(settings, meter, latencies):
         handler = Observe(handler, observers)

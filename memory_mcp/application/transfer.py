@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import BinaryIO
 
 from memory_common.utf8 import NotUtf8Error, decoded
-from memory_mcp.application.export_format import END, HEADER, check_header, dump, ended, load
-from memory_mcp.domain.errors import ConflictError, InvalidArgumentError
+from memory_mcp.application.document_lines import dump_document
+from memory_mcp.application.export_format import END, HEADER, WITHOUT_DOCUMENTS, check_header, dump, ended, load
+from memory_mcp.domain.documents import DocumentRecord
+from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, StoreError
 from memory_mcp.domain.models import Record, Stored
-from memory_mcp.maintenance.transfer import BATCH, Transfer
+from memory_mcp.maintenance.transfer import BATCH, DOCUMENTS_AT_ONCE, Transfer
 
 OnProgress = Callable[[int], None]
 """Gets how many memories are done."""
@@ -24,27 +28,37 @@ class Exported:
     memories: int = 0
     sections: int = 0
     """Of documents, whether they are among the memories or left out."""
+    documents: int = 0
+    watches: int = 0
+    """Folders that are watched here, which no export has."""
 
 
 async def export_lines(transfer: Transfer, exported: Exported, *, without_documents: bool) -> AsyncIterator[str]:
     """Yield an export, line by line; only one with its last line is whole."""
-    yield json.dumps(HEADER)
+    yield json.dumps(WITHOUT_DOCUMENTS if without_documents else HEADER)
     async for record in transfer.export(without_documents=without_documents):
         yield dump(record)
         exported.memories += 1
         exported.sections = transfer.sections
     exported.sections = transfer.sections
-    yield json.dumps({END: exported.memories})
+    if not without_documents:
+        async for document in transfer.export_documents():
+            yield dump_document(document)
+            exported.documents += 1
+        exported.watches = await transfer.count_watches()
+    yield json.dumps({END: exported.memories + exported.documents})
 
 
 @dataclass(slots=True)
 class Imported:
-    """What became of the memories of an export."""
+    """What became of the memories and the documents of an export."""
 
     created: int = 0
     known: int = 0
     pending: int = 0
     """Created, and without a vector yet."""
+    documents: int = 0
+    """Created."""
     conflicts: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
 
@@ -63,6 +77,35 @@ class Imported:
         self.known += not outcome.created
         self.pending += outcome.created and not outcome.embedded
 
+    def add_documents(self, outcomes: Sequence[bool | ConflictError]) -> None:
+        self.conflicts += [str(outcome) for outcome in outcomes if isinstance(outcome, ConflictError)]
+        self.documents += outcomes.count(True)
+
+
+class ExportBackups:
+    """See `maintenance.backups.ExportFiles`."""
+
+    def __init__(self, make_transfer: Callable[[], Transfer]) -> None:
+        self._make_transfer = make_transfer
+
+    async def write(self, file: BinaryIO) -> None:
+        async for line in export_lines(self._make_transfer(), Exported(), without_documents=False):
+            file.write(f"{line}\n".encode())
+
+    async def verify(self, source: Path) -> list[str]:
+        def read() -> None:
+            with source.open("rb") as file:
+                for _ in records(file, "it cannot be imported whole"):
+                    pass
+
+        try:
+            await asyncio.to_thread(read)
+        except InvalidArgumentError as error:
+            return [str(error)]
+        except OSError as error:
+            raise StoreError(f"{source} cannot be read ({error.strerror}); check the file") from error
+        return []
+
 
 class EndsEarlyError(InvalidArgumentError):
     """The last line is missing."""
@@ -76,29 +119,34 @@ async def import_export(source: BinaryIO, transfer: Transfer, on_progress: OnPro
         StoreError: a batch was not written.
     """
     imported = Imported()
-    for batch in _batches(records(source, "nothing from here on was read")):
-        for record, outcome in zip(batch, await transfer.import_records(batch), strict=True):
+    for memories, documents in _batches(records(source, "nothing from here on was read")):
+        for record, outcome in zip(memories, await transfer.import_records(memories), strict=True):
             imported.add(record, outcome)
+        imported.add_documents(await transfer.import_documents(documents))
         on_progress(imported.done)
     return imported
 
 
-def _batches(found: Iterator[Record]) -> Iterator[list[Record]]:
-    """Yield the records in batches; those before an invalid line come before its error."""
-    batch: list[Record] = []
+def _batches(found: Iterator[Record | DocumentRecord]) -> Iterator[tuple[list[Record], list[DocumentRecord]]]:
+    """Yield the records in batches, memories first; those before an invalid line come before its error."""
+    memories: list[Record] = []
+    documents: list[DocumentRecord] = []
     try:
         for record in found:
-            batch.append(record)
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
+            if isinstance(record, Record):
+                memories.append(record)
+            else:
+                documents.append(record)
+            if len(memories) == BATCH or len(documents) == DOCUMENTS_AT_ONCE:
+                yield memories, documents
+                memories, documents = [], []
     except InvalidArgumentError:
-        yield batch
+        yield memories, documents
         raise
-    yield batch
+    yield memories, documents
 
 
-def records(source: BinaryIO, consequence: str) -> Iterator[Record]:
+def records(source: BinaryIO, consequence: str) -> Iterator[Record | DocumentRecord]:
     """Yield the records; a missing end is reported after the last record.
 
     Raises:
@@ -119,7 +167,7 @@ def _lines(source: BinaryIO) -> Iterator[str]:
         yield decoded(line, number)
 
 
-def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
+def _read(lines: Iterator[str], consequence: str) -> Iterator[Record | DocumentRecord]:
     check_header(next(lines, ""))
     spelled: set[tuple[str, str]] = set()
     """Ids of earlier lines that were not in NFC; a later line may compose to the same id."""
@@ -129,11 +177,15 @@ def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
             return ended(number, line, count)
         if line.strip():
             record = load(number, line, consequence)
-            key = record.memory.namespace, record.memory.id
-            if record.may_be_numbered:
-                spelled.add(key)
-            yield replace(record, may_be_numbered=key in spelled)
+            yield _spelled(record, spelled) if isinstance(record, Record) else record
             count += 1
     raise EndsEarlyError(
-        "the last line", f"the file ends early, after {count} memories, which were imported; export it again"
+        "the last line", f"the file ends early, after {count} lines, which were imported; export it again"
     )
+
+
+def _spelled(record: Record, spelled: set[tuple[str, str]]) -> Record:
+    key = record.memory.namespace, record.memory.id
+    if record.may_be_numbered:
+        spelled.add(key)
+    return replace(record, may_be_numbered=key in spelled)

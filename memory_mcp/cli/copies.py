@@ -8,10 +8,10 @@ from typing import Final
 
 import click
 
-from memory_mcp.application.export_format import HEADER
+from memory_mcp.application.export_format import HEADERS
 from memory_mcp.cli.session import administer, as_json_option, say
 
-_HEADER: Final = json.dumps(HEADER)
+_HEADERS: Final = tuple(map(json.dumps, HEADERS))
 
 
 @click.command()
@@ -38,6 +38,6 @@ def restore(*, source: Path, as_json: bool) -> None:
 def _is_export(source: Path) -> bool:
     try:
         with source.open(encoding="utf-8-sig", errors="replace") as file:
-            return file.readline(len(_HEADER)) == _HEADER
+            return file.readline(max(map(len, _HEADERS))).startswith(_HEADERS)
     except OSError:
         return False  # the store reports what is wrong with it

@@ -26,12 +26,12 @@ from memory_mcp.tools.services import Services
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
-@click.option("--no-documents", is_flag=True, help="Leave out the sections of documents.")
-def export(*, target: Path, no_documents: bool) -> None:
-    """Write all memories and their history to TARGET (or stdout) as JSON Lines, without vectors.
+@click.option("--no-documents", is_flag=True, help="Leave out documents and their sections.")
+@click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
+def export(*, target: Path, no_documents: bool, force: bool) -> None:
+    """Write all memories with their history, and all documents, to TARGET (or stdout) as JSON Lines, without vectors.
 
-    Sections of documents are written as memories: only a backup has the documents. Leave them out where you ingest the
-    files again.
+    What was deleted stays behind. Leave documents out where you ingest the files again, or for an earlier version.
     """
     write = partial(_export, without_documents=no_documents)
     if str(target) == "-":
@@ -39,13 +39,16 @@ def export(*, target: Path, no_documents: bool) -> None:
         exported = administer("export", partial(write, file=sys.stdout))
         sys.stdout.flush()  # what does not get there was not exported
     else:
-        with _open_atomically(target) as file:
+        with _open_atomically(target, replaces=force) as file:
             exported = administer("export", partial(write, file=file))
-    click.echo(f"exported {exported.memories} memories", err=True)
-    if exported.sections:
-        how = "were left out" if no_documents else "are among them, as memories without their documents"
+    among = f" and {exported.documents} documents" if exported.documents else ""
+    click.echo(f"exported {exported.memories} memories{among}", err=True)
+    if no_documents and exported.sections:
+        click.echo(f"{exported.sections} sections of documents were left out", err=True)
+    if exported.watches:
         click.echo(
-            f"{exported.sections} sections of documents {how}; a backup has all of it: memory-mcp backup", err=True
+            f"{exported.watches} watched folders stay behind; where the files are, run `memory-mcp ingest --watch`",
+            err=True,
         )
 
 
@@ -60,10 +63,12 @@ async def _export(services: Services, file: TextIO, *, without_documents: bool) 
 
 
 @contextlib.contextmanager
-def _open_atomically(target: Path) -> Iterator[TextIO]:
+def _open_atomically(target: Path, *, replaces: bool) -> Iterator[TextIO]:
     """Open a private file that takes the target's name once it is complete; on failure nothing changes."""
     if target.exists() and not target.is_file():
         raise TransferError(f"{target} is not a regular file; write to - and redirect the output")
+    if target.exists() and not replaces:
+        raise TransferError(f"{target} exists; name another file, or add --force to replace it")
     try:
         with replacing(target) as file:
             text = TextIOWrapper(file, encoding="utf-8")
@@ -153,7 +158,14 @@ def _import(source: BinaryIO, *, as_json: bool) -> int:
     for renamed in done.renamed:
         click.echo(f"memory-mcp: {renamed}", err=True)
     waiting = f" ({done.pending} have no vector yet)" if done.pending else ""
-    data = {"created": done.created, "known": done.known, "pending": done.pending, "conflicts": len(done.conflicts)}
-    sentence = f"imported {done.created} memories{waiting}, {done.known} existed already"
+    data = {
+        "created": done.created,
+        "known": done.known,
+        "pending": done.pending,
+        "documents": done.documents,
+        "conflicts": len(done.conflicts),
+    }
+    among = f" and {done.documents} documents" if done.documents else ""
+    sentence = f"imported {done.created} memories{among}{waiting}, {done.known} existed already"
     say(f"{sentence}, {len(done.conflicts)} conflict" if done.conflicts else sentence, data, as_json=as_json)
     return FAILED if done.conflicts else DEGRADED if done.pending else 0

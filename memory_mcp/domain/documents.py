@@ -193,6 +193,52 @@ class FileChange:
     """Added to every section."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file of a document, as an export has it."""
+
+    uri: str
+    size: int
+    modified_ns: int | None
+    seen_at: datetime
+    missing_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRecord:
+    """The place of a memory in a document, as an export has it."""
+
+    memory_id: str
+    heading: tuple[str, ...]
+    page: int | None
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """A document, as an export has it: all but the memories that are its sections."""
+
+    key: int
+    """The store's own number; 0 in an import."""
+    id: str
+    namespace: str
+    digest: str
+    part: str
+    title: str | None
+    media_type: str
+    pages: int | None
+    refusal: str | None
+    error: str | None
+    tags: tuple[str, ...]
+    dated_at: datetime
+    """The time of its first section."""
+    created_at: datetime
+    updated_at: datetime
+    files: tuple[FileRecord, ...]
+    sections: tuple[SectionRecord, ...]
+    """The live ones, in order."""
+
+
 def matched(known: Sequence[KnownSection], drafts: Iterable[SectionDraft]) -> Iterator[PlacedSection]:
     """Yield the sections in order; one whose heading and text are known keeps its memory, the first of equal ones."""
     first = dict[bytes, str]()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from memory_mcp.domain.models import Finding, Memory
 
 LOCAL: Final = "local"
-"""The id of the local user; those of tokens are hexadecimal."""
+"""The id of the local user, who is somebody else on each machine; those of tokens are hexadecimal."""
 AUTO: Final = "auto"
 """The setting of the namespace that stands for the project's; `context.project` finds it."""
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, count
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, Protocol
 
 from memory_mcp.domain.checks import READ_ONLY, skipped
 from memory_mcp.domain.errors import NotFoundError, StoreError, cut
 from memory_mcp.domain.models import Condition, Finding, Written
 from memory_mcp.domain.ports import Changes, SupportsBackup
 from memory_mcp.health.registry import Registry
+from memory_mcp.storage.disk import new_file
 
 DAILY: Final = 7
 WEEKLY: Final = 4
@@ -25,7 +26,8 @@ ASIDE: Final = timedelta(days=30)
 """How long a replaced store is kept after a restore: as long as a deleted memory."""
 TAKE: Final = "run memory-mcp backup, or let a client run for a few minutes: it makes one every day"
 
-_NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)(?:-\d+)?\.db")
+EXPORT: Final = ".jsonl"
+_NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)(?:-\d+)?\.(?:db|dump|jsonl)")
 _ASIDE_NAME: Final = re.compile(r"before-restore-(\d{8}T\d{6})Z(?:-\d+)?\.db")
 _MOMENT: Final = "%Y%m%dT%H%M%S"
 
@@ -40,13 +42,41 @@ class BackupFile:
     path: Path
 
 
+class ExportFiles(Protocol):
+    """Exports, which are the backups of a store that cannot be copied to a file."""
+
+    async def write(self, file: BinaryIO) -> None:
+        """Write everything but vectors.
+
+        Raises:
+            OSError: the file cannot be written.
+            StoreError: the store cannot be read.
+        """
+        ...
+
+    async def verify(self, source: Path) -> list[str]:
+        """Return one sentence for the first thing that is wrong with an export.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        ...
+
+
 class Backups:
     """The backups of one store in one folder."""
 
-    def __init__(self, store: Changes, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Changes,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+        exports: ExportFiles | None = None,
+    ) -> None:
         self._store = store
         self._folder = folder
         self._clock = clock
+        self._exports = exports
 
     def held(self) -> list[BackupFile]:
         """Return the existing backups, newest first."""
@@ -58,8 +88,14 @@ class Backups:
         Raises:
             StoreError: reading, writing or verification failed.
         """
-        path = target or self._free(f"memories-{self._now():{_MOMENT}}Z-{await self._store.generation()}")
-        await self._copying().backup(path)
+        suffix = await self._store.copies_as() if isinstance(self._store, SupportsBackup) else None
+        stem = f"memories-{self._now():{_MOMENT}}Z-{await self._store.generation()}"
+        path = target or self._free(stem, suffix or EXPORT)
+        if suffix is None and self._exports is not None:
+            with new_file(path) as file:
+                await self._exports.write(file)
+        else:
+            await self._copying().backup(path)
         return path
 
     async def restore(self, source: Path) -> Path | None:
@@ -68,7 +104,7 @@ class Backups:
         Raises:
             StoreError: it is not a backup, or is damaged; nothing was changed.
         """
-        aside = self._free(f"before-restore-{self._now():{_MOMENT}}Z")
+        aside = self._free(f"before-restore-{self._now():{_MOMENT}}Z", ".db")
         await self._copying().restore(source, aside)
         return aside if aside.exists() else None
 
@@ -84,12 +120,14 @@ class Backups:
             raise NotFoundError(
                 f"there is no backup {cut(name)!r} in {self._folder}; it may have been replaced by a newer"
             )
+        if held.path.suffix == EXPORT and self._exports is not None:
+            return await self._exports.verify(held.path)
         return await self._copying().verify_backup(held.path)
 
     @property
     def are_possible(self) -> bool:
-        """Whether the store can be copied to a file at all."""
-        return isinstance(self._store, SupportsBackup)
+        """Whether the store can be copied to a file at all, or exported to one."""
+        return self._exports is not None or isinstance(self._store, SupportsBackup)
 
     async def take_if_due(self) -> Path | None:
         """Write a backup if the last one is a day old and something was written since; then drop old ones.
@@ -114,9 +152,9 @@ class Backups:
             return self._store
         raise StoreError("this store cannot be copied to a file; back it up with the tools of its database")
 
-    def _free(self, stem: str) -> Path:
+    def _free(self, stem: str, suffix: str) -> Path:
         """Return a free name: there may be another of the same second."""
-        names = chain([f"{stem}.db"], (f"{stem}-{number}.db" for number in count(2)))
+        names = chain([f"{stem}{suffix}"], (f"{stem}-{number}{suffix}" for number in count(2)))
         return next(path for path in map(self._folder.joinpath, names) if not path.exists())
 
     def _prune(self) -> None:
@@ -157,9 +195,10 @@ def register(
     *,
     enabled: bool,
     read_only: bool,
+    skip: str = "",
 ) -> None:
     """Register the check of the backups in a folder; `written` returns the store's last write within some seconds."""
-    skip = "" if enabled else "backups are off: MCP_MEMORY_BACKUP_ENABLED"
+    skip = skip if enabled else "backups are off: MCP_MEMORY_BACKUP_ENABLED"
     registry.add_blocking(
         "backups",
         lambda seconds: age(folder, written(seconds), datetime.now(UTC)),
@@ -189,7 +228,7 @@ def age(folder: Path, written: Written | None, now: datetime) -> Finding:
 
 def _files_named(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:
     """Yield the files in a folder that match a name."""
-    for path in folder.glob("*.db"):
+    for path in folder.glob("*Z*.*"):
         if match := name.fullmatch(path.name):
             yield path, match
 

@@ -1,18 +1,21 @@
-"""Exports and imports complete memories: ids, times, revisions, tags, conversations."""
+"""Exports and imports complete memories, with ids, times, revisions, tags and conversations, and documents."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
-from memory_mcp.domain.documents import SectionPlace
+from memory_mcp.domain.documents import DocumentRecord, SectionPlace
 from memory_mcp.domain.errors import ConflictError, EmbedderError
 from memory_mcp.domain.models import Lane, Record, Stored
-from memory_mcp.domain.ports import RecordsAndIndex
+from memory_mcp.domain.ports import DocumentStore, RecordsAndIndex, SupportsDocuments
 from memory_mcp.memories.indexing import Indexer
 
 BATCH: Final = 64
 """Memories read or committed at a time."""
+DOCUMENTS_AT_ONCE: Final = 8
+"""Likewise; a document may have thousands of sections."""
+NO_DOCUMENTS: Final = "this store keeps no documents; its sections are memories: import into another store, or go on"
 
 
 class Transfer:
@@ -37,6 +40,24 @@ class Transfer:
                     yield record
             after = keys[-1]
 
+    async def export_documents(self) -> AsyncIterator[DocumentRecord]:
+        """Yield all documents in order of arrival; their sections are among the memories."""
+        after = 0
+        while (documents := self._documents()) and (
+            records := await documents.export_documents(after, DOCUMENTS_AT_ONCE)
+        ):
+            for record in records:
+                yield record
+            after = records[-1].key
+
+    async def count_watches(self) -> int:
+        """Return the number of watched folders, which belong to a machine and are not moved."""
+        documents = self._documents()
+        return len(await documents.watches(None)) if documents else 0
+
+    def _documents(self) -> DocumentStore | None:
+        return self._store.documents if isinstance(self._store, SupportsDocuments) else None
+
     async def _places(self, keys: Sequence[int]) -> Mapping[int, SectionPlace]:
         return await self._store.read(lambda it: it.section_places(keys), is_short=True)
 
@@ -54,3 +75,16 @@ class Transfer:
         else:
             embedded = await self._indexer.cut(contents)
         return await self._store.import_records(list(zip(records, embedded, strict=True)))
+
+    async def import_documents(self, records: Sequence[DocumentRecord]) -> list[bool | ConflictError]:
+        """Write documents after the memories that are their sections; those that exist are left alone.
+
+        Raises:
+            StoreError: none of them was written.
+        """
+        documents = self._documents()
+        return (
+            [ConflictError(NO_DOCUMENTS)] * len(records)
+            if documents is None
+            else (await documents.import_documents(records))
+        )

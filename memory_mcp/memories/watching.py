@@ -11,11 +11,13 @@ from typing import Final
 from memory_mcp.background import Background
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Event, MissedChanges
-from memory_mcp.domain.ports import Changes
+from memory_mcp.domain.ports import AnnouncesChanges, Changes
 from memory_mcp.logger import Logger
 
 EVERY_S: Final = 0.2
 """Seconds between polls of the store's generation; a poll costs about 0.1 ms."""
+ANNOUNCED_EVERY_S: Final = 1.0
+"""Likewise where the store announces writes, in case it misses one."""
 EVENTS_AT_ONCE: Final = 1_000
 
 Listener = Callable[[Sequence[Event] | MissedChanges], None]
@@ -55,6 +57,15 @@ class Watching:
         """
         return await self._store.generation()
 
+    async def state(self, generation: int) -> Event | None:
+        """Return the write that made this generation; None before the first, or if it is not logged any more.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        events = await self._store.events(generation - 1, 1) if generation else []
+        return None if isinstance(events, MissedChanges) or not events else events[0]
+
     @contextlib.asynccontextmanager
     async def listening(self, listener: Listener) -> AsyncIterator[None]:
         """Pass all writes from now on to the listener, in order, until the context ends; it must not raise.
@@ -79,11 +90,17 @@ class Watching:
 
     async def _watch(self) -> None:
         while True:
-            await self._sleep(EVERY_S)
+            await self._pause()
             try:
                 await self._look()
             except StoreError as error:
                 log.warning("the change log cannot be read", cause=str(error))
+
+    async def _pause(self) -> None:
+        if isinstance(self._store, AnnouncesChanges):
+            await self._store.changed(ANNOUNCED_EVERY_S)
+        else:
+            await self._sleep(EVERY_S)
 
     async def _look(self) -> None:
         """Pass new writes to the listeners."""

@@ -12,10 +12,10 @@ What is stored follows two policies of its own: vectors `ChunkPolicy` in memorie
 
 Limits of cost stand where they are used. They bound the time of a search, and so what it finds in extreme cases:
 
-    MAX_WORDS = 64           words of a query that are looked up              storage/sqlite/lexical/search.py
-    MAX_COMPARED = 500       memories whose text is read for a quotation      storage/sqlite/lexical/search.py
-    MAX_FOUND = 20,000       memories that one word brings into a search      storage/sqlite/lexical/scoring.py
-    MAX_FILTERED = 1,000     memories that filters leave, listed beforehand   storage/sqlite/lexical/scoring.py
+    MAX_WORDS = 64           words of a query that are looked up              storage/keyword_search.py
+    MAX_COMPARED = 500       memories whose text is read for a quotation      storage/keyword_search.py
+    MAX_FOUND = 20,000       memories that one word brings into a search      storage/keyword_search.py
+    MAX_FILTERED = 1,000     memories that filters leave, listed beforehand   storage/keyword_search.py
     READ_PER_RESULT = 8,     vectors that a search by sign bits reads and     storage/sqlite/vectors/binary_search.py
     FEWEST_READ = 400        rescores exactly, for each result and at least
 """

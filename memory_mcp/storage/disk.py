@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
+from memory_common.whole_file import replacing
+from memory_mcp.domain.errors import NO_ROOM, DiskFullError, StoreError
 from memory_mcp.domain.models import Condition, Finding
 
 if TYPE_CHECKING:
@@ -41,6 +44,25 @@ def _free(folder: Path) -> int:
     """Return the free bytes on a folder's disk; `shutil.disk_usage` says the same, and imports compression."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a private file that gets its name once it is complete.
+
+    Raises:
+        StoreError: there is one already, or it cannot be written.
+    """
+    if path.exists():
+        raise StoreError(f"{path} exists already; choose another file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            yield file
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFullError(path) from error
+        raise StoreError(f"{path} cannot be written ({error.strerror}); name a file in a folder of yours") from error
 
 
 def is_writable(path: Path) -> bool:

@@ -13,6 +13,7 @@ from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import Copied
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
+from tests.services.postgres import emptied
 
 
 @pytest.fixture
@@ -21,16 +22,23 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["sqlite", "fake"])
+@pytest.fixture(params=["sqlite", "fake", pytest.param("postgres", marks=pytest.mark.services)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
     """Give one store after the other, empty."""
     made: dict[str, Callable[[], Store]] = {
         "sqlite": lambda: SqliteStore(tmp_path / "memories.db", clock),
         "fake": lambda: FakeStore(clock),
+        "postgres": lambda: emptied(request.getfixturevalue("postgres"), clock),
     }
     empty = made[request.param]()
     yield empty
     await empty.close()
+
+
+@pytest.fixture
+def nul(store: Store) -> str:
+    """Give a NUL, or the next character where the store refuses it, which `test_store.py` checks."""
+    return "\1" if type(store).__name__ == "PostgresStore" else "\0"
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ STRANGE = {
 async def test_a_memory_comes_back_as_it_was_given(store: Store, clock: FakeClock) -> None:
     """Every field of a memory is kept, and the store adds its own."""
     clock.advance(1_000.5)
-    metadata: dict[str, Any] = {"n": 1, "r": 0.5, "t": True, "z": None, "s": "ü\0", "l": [1, {}], "o": {"a": []}}
+    metadata: dict[str, Any] = {"n": 1, "r": 0.5, "t": True, "z": None, "s": "ü", "l": [1, {}], "o": {"a": []}}
     given = NewMemory("text", "here", ("b", "a"), "fact", metadata, "talk", DAY, "my-id")
     assert await store.add([(given, whole("text", towards(0)))]) == [Stored("my-id", created=True, embedded=True)]
     memory = await store.get("my-id", "here")
@@ -100,16 +100,46 @@ async def test_times_are_kept_to_the_microsecond(store: Store, moment: datetime)
 
 @pytest.mark.parametrize("kind", STRANGE)
 async def test_any_text_comes_back_unchanged(store: Store, kind: str) -> None:
-    """Texts of every script, with NUL bytes or a million characters, are stored as they are."""
+    """Texts of every script or of a million characters are stored as they are; a NUL may be refused by name."""
     text = STRANGE[kind]
     metadata, tags = {"text": text[:1_000], text[:50]: 1}, (text[:50],)
-    memory = await put(store, text, metadata=metadata, tags=tags)
+    stored = await offer(store, text, metadata=metadata, tags=tags)
+    if "\0" in text and isinstance(stored, ConflictError):
+        await _refuses_nul(store, text)
+        return
+    assert isinstance(stored, Stored)
+    memory = await store.get(stored.id, "here")
     assert (memory.content, memory.metadata, memory.tags) == (text, metadata, tags)
     assert await listed(store, Filters("here", metadata=metadata, tags=tags)) == [text]
     [waiting] = await store.pending(9)
     assert waiting.text == text
     changed = await store.update(memory, Change(content="other"), whole("other"), None)
     assert [revision.content for revision in await store.revisions(changed)] == [text]
+
+
+async def _refuses_nul(store: Store, text: str) -> None:
+    """Every field with a NUL is refused by its name, and what stands beside it is stored."""
+    fields: list[dict[str, Any]] = [
+        {"tags": (text,)},
+        {"type": text},
+        {"metadata": {"a": [text]}},
+        {"metadata": {text: 1}},
+        {"conversation_id": text},
+        {"id": text},
+    ]
+    for given in fields:
+        [name] = given
+        refused, kept = await store.add([(new("a", **given), whole("a")), (new(f"beside {given!r}"), whole("b"))])
+        assert isinstance(refused, ConflictError)
+        assert f"{name}: contains a NUL" in str(refused)
+        assert isinstance(kept, Stored)
+        assert kept.created
+    memory = await put(store, "plain")
+    with pytest.raises(InvalidArgumentError, match="content: contains a NUL"):
+        await store.update(memory, Change(content=text), whole(text), None)
+    with pytest.raises(InvalidArgumentError, match="NUL"):
+        await listed(store, Filters("here", tags=(text,)))
+    assert await store.get(memory.id, "here") == memory
 
 
 @pytest.mark.skipif(not NAUGHTY.exists(), reason=f"{NAUGHTY} is not there")

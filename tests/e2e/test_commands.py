@@ -82,23 +82,36 @@ async def test_without_a_daemon_it_comes_back_degraded(client: RawClient, comman
 async def test_an_export_is_imported_elsewhere_without_loss(
     daemon: FakeDaemon, client: RawClient, command: Command, environment: dict[str, str], folder: Path
 ) -> None:
-    """Exported again, the other store gives the same lines, and importing twice changes nothing."""
+    """Exported again, the other store gives the same lines, documents too, and importing twice changes nothing."""
     del daemon
     stored = await client.tool("memory_store", content="first", tags=["x"], metadata={"n": 1}, conversation_id="talk")
     await client.tool("memory_update", id=stored["id"], content="second")
     await client.tool("memory_store", content="caf\u00e9 \u65e5\u672c\u8a9e \ud83c\udf4e\nnext line", namespace="there")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "voles.md").write_text("# Voles\nThey dig.\n# Moles\nThey dig deeper.\n")
+    assert (await command("ingest", "--watch", str(folder / "notes"))).code in {0, 3}
     target = folder / "export.jsonl"
     exported = await command("export", str(target))
-    assert (exported.code, exported.err) == (0, "exported 2 memories\n")
+    assert (exported.code, exported.err.splitlines()) == (
+        0,
+        [
+            "exported 4 memories and 1 documents",
+            "1 watched folders stay behind; where the files are, run `memory-mcp ingest --watch`",
+        ],
+    )
     environment["MCP_MEMORY_SQLITE_PATH"] = str(folder / "other.db")
     assert (await command("import", str(target), "--json")).data == {
-        "created": 2,
+        "created": 4,
         "known": 0,
         "pending": 0,
+        "documents": 1,
         "conflicts": 0,
     }
-    assert (await command("import", str(target), "--json")).data["known"] == 2
+    again = (await command("import", str(target), "--json")).data
+    assert (again["created"], again["known"], again["documents"]) == (0, 4, 0)
+    assert (await command("documents", "list", "--json")).data["documents"][0]["sections"] == 2
     assert (await command("export", "-")).out == target.read_text()
+    assert (await command("ingest", str(folder / "notes"), "--json")).data["files"]["unchanged"] == 1
 
 
 @pytest.mark.parametrize(
@@ -106,9 +119,9 @@ async def test_an_export_is_imported_elsewhere_without_loss(
     [
         ("", "line 1"),
         ("{}\n", "line 1"),
-        ('{"memory_mcp_export": 2}\n', "newer memory-mcp"),
+        ('{"memory_mcp_export": 3}\n', "newer memory-mcp"),
         ('{"memory_mcp_export": 1}\nnot json\n', "line 2"),
-        ('{"memory_mcp_export": 1}\n', "ends early, after 0 memories"),
+        ('{"memory_mcp_export": 1}\n', "ends early, after 0 lines"),
         ('{"memory_mcp_export": 1}\n{"memory_mcp_export_end": 1}\n', "line 2"),
         ('{"memory_mcp_export": 1}\n{"id": "a"}\n', "line 2: revision"),
     ],
@@ -312,7 +325,7 @@ async def test_an_export_that_fails_leaves_the_last_one(
     assert target.stat().st_mode & 0o777 == 0o600
     (folder / "damaged.db").write_bytes(b"no database" * 100)
     environment["MCP_MEMORY_SQLITE_PATH"] = str(folder / "damaged.db")
-    assert (await command("export", str(target))).code == 1
+    assert (await command("export", str(target), "--force")).code == 1
     assert target.read_bytes() == before
     assert [file.name for file in folder.iterdir() if "jsonl" in file.name] == ["out.jsonl"]
 

@@ -37,7 +37,7 @@ def export_of(path: Path, memories: Sequence[Json]) -> str:
         ("{not json", "line 102: the line: Invalid JSON"),
         (json.dumps(memory(id="")), "line 102: id: "),
         (json.dumps(memory(metadata=[])), "line 102: metadata: "),
-        (json.dumps({"memory_mcp_export_end": 7}), "line 102: does not match the 100 memories before it"),
+        (json.dumps({"memory_mcp_export_end": 7}), "line 102: does not match the 100 lines before it"),
     ],
 )
 async def test_a_file_with_a_wrong_line_stores_nothing(command: Command, folder: Path, line: str, problem: str) -> None:
@@ -61,7 +61,7 @@ async def test_a_file_that_ends_early_gives_what_it_has(command: Command, folder
     export_of(path, [memory()])
     path.write_text("\n".join(path.read_text().splitlines()[:-1]))
     ended = await command("import", str(path))
-    assert (ended.code, f"{path}: the last line: the file ends early, after 1 memories" in ended.err) == (1, True)
+    assert (ended.code, f"{path}: the last line: the file ends early, after 1 lines" in ended.err) == (1, True)
     assert (await command("get", "a")).code == 0
 
 
@@ -106,3 +106,16 @@ async def test_names_of_an_earlier_version_that_become_one_are_kept(command: Com
         "\u00e9-2": 2,
         "deep": [{"\u00e9": 4, "\u00e9-2": 3}],
     }
+
+
+async def test_an_export_replaces_no_file_unless_told(command: Command, folder: Path) -> None:
+    """The error says how."""
+    (folder / "out.jsonl").write_text("mine")
+    ended = await command("export", str(folder / "out.jsonl"))
+    assert (ended.code, ended.err) == (
+        1,
+        f"memory-mcp: {folder}/out.jsonl exists; name another file, or add --force to replace it\n",
+    )
+    assert (folder / "out.jsonl").read_text() == "mine"
+    assert (await command("export", str(folder / "out.jsonl"), "--force")).code == 0
+    assert (await command("import", str(folder / "out.jsonl"))).code == 0

@@ -21,6 +21,7 @@ from memory_mcp.domain.jobs import (
     NewJobFile,
     check_transition,
 )
+from tests.fakes.document_transfer import FakeDocumentTransfer
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.shelves import HeldJob
 
@@ -132,7 +133,7 @@ def _job(held: HeldJob) -> IngestJob:
     )
 
 
-class FakeDocumentStore(FakeJobs):
+class FakeDocumentStore(FakeJobs, FakeDocumentTransfer):
     """See `domain.ports.documents.DocumentStore`."""
 
     async def add_watch(self, path: str, namespace: str, tags: Sequence[str], asked_by: str) -> Watch:

@@ -24,6 +24,10 @@ class FakeOptional(OnShelves):
         strangers = {key for key, _, _ in self.shelves.passages.values()} - self.shelves.memories.keys()
         return [f"passages of {key} belong to no live memory" for key in sorted(strangers)]
 
+    async def copies_as(self) -> str:
+        """Return the suffix of its files."""
+        return ".db"
+
     async def backup(self, target: Path) -> None:
         """Write everything to a file."""
         if target.exists():

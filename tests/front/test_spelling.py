@@ -11,7 +11,7 @@ import pytest
 
 from memory_mcp.domain.spelling import RUNS, fold, holds, normal, plain_words, words
 from memory_mcp.search.lexical.analyzer import Analyzer
-from memory_mcp.storage.sqlite.lexical.tokenizer import porter
+from memory_mcp.storage.tokenizer import porter
 
 DROPPED = {"ARABIC", "HEBREW", "SYRIAC", "SAMARITAN", "COMBINING"}
 """First words in the names of marks that writers leave out."""

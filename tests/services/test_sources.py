@@ -16,7 +16,8 @@ from memory_mcp.sources.guarded import GuardedSource
 from memory_mcp.sources.registry import ConfiguredSources
 from memory_mcp.sources.secrets import filler
 from tests.fakes.embedder import FakeEmbedder, vectors_of
-from tests.services.conftest import Chroma, Postgres
+from tests.services.conftest import Chroma
+from tests.services.postgres import Postgres
 
 pytestmark = pytest.mark.services
 

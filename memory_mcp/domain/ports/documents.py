@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from memory_mcp.domain.documents import (
     Document,
     DocumentChange,
+    DocumentRecord,
     DocumentState,
     FileChange,
     FileStamp,
@@ -16,6 +17,7 @@ from memory_mcp.domain.documents import (
     SectionOutline,
     Watch,
 )
+from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
 
 
@@ -106,7 +108,7 @@ class Jobs(Protocol):
         ...
 
     async def unfinished_job(self) -> IngestJob | None:
-        """Return the oldest job that has not ended, in any namespace."""
+        """Return the oldest job of this machine that has not ended, in any namespace."""
         ...
 
     async def job_files(self, job_id: str, state: JobFileState, after: int, limit: int) -> list[JobFile]:
@@ -169,7 +171,7 @@ class Watches(Protocol):
         ...
 
     async def watches(self, namespace: str | None) -> list[Watch]:
-        """Return the watched folders of one namespace or all, oldest first."""
+        """Return the folders of this machine that are watched, of one namespace or all, oldest first."""
         ...
 
     async def remove_watch(self, watch_id: str, namespace: str | None) -> Watch:
@@ -181,7 +183,25 @@ class Watches(Protocol):
         ...
 
 
-class DocumentStore(Documents, Jobs, Watches, Protocol):
+class DocumentTransfer(Protocol):
+    """Moves documents between stores, after the memories that are their sections."""
+
+    async def export_documents(self, after: int, limit: int) -> list[DocumentRecord]:
+        """Return the first documents of all namespaces after this key, in key order.
+
+        One whose sections are all deleted is exported as partial, as if they had been purged.
+        """
+        ...
+
+    async def import_documents(self, records: Sequence[DocumentRecord]) -> list[bool | ConflictError]:
+        """Write documents, each as a whole; tell for each whether it is new, or why it was left out.
+
+        One that exists is left alone. One that lacks a memory that is to be its section is partial.
+        """
+        ...
+
+
+class DocumentStore(Documents, Jobs, Watches, DocumentTransfer, Protocol):
     """All that is kept of documents but their sections' contents; every method may raise StoreError."""
 
 

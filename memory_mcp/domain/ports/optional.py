@@ -10,6 +10,10 @@ from typing import Protocol, runtime_checkable
 class SupportsBackup(Protocol):
     """Can be copied to a file and restored from one."""
 
+    async def copies_as(self) -> str | None:
+        """Return the suffix of the copies that it makes, such as ".db"; None where what makes them is not there."""
+        ...
+
     async def backup(self, target: Path) -> None:
         """Write a consistent copy to a new file, and verify it; writes go on meanwhile."""
         ...
@@ -26,6 +30,18 @@ class SupportsBackup(Protocol):
 
         Raises:
             StoreError: it is not a backup, or cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class AnnouncesChanges(Protocol):
+    """Tells of writes by any process without being asked all the time."""
+
+    async def changed(self, seconds: float) -> None:
+        """Return when something may have been written, after these seconds at the latest; never raises StoreError.
+
+        It is a wake-up, and one may be missed: the change log has what was written.
         """
         ...
 

@@ -36,9 +36,10 @@ class Pages:
 
     def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
         """Return where sections lie in their documents, by key."""
-        from memory_mcp.storage.sqlite.documents import sections  # noqa: PLC0415 - hardly ever
+        from memory_mcp.storage.documents import sections  # noqa: PLC0415 - hardly ever
+        from memory_mcp.storage.sqlite.documents import SqliteSession  # noqa: PLC0415 - likewise
 
-        return sections.places(self._db, keys)
+        return sections.places(SqliteSession(self._db), keys)
 
 
 class Glance:

@@ -26,14 +26,15 @@ from memory_mcp.domain.models import (
     Space,
 )
 from memory_mcp.domain.trash import TrashPage
+from memory_mcp.storage import keyword_search
+from memory_mcp.storage.documents import sections
 from memory_mcp.storage.sqlite.db.partitions import searched
-from memory_mcp.storage.sqlite.documents import sections
-from memory_mcp.storage.sqlite.lexical import search
+from memory_mcp.storage.sqlite.documents import SqliteSession
 from memory_mcp.storage.sqlite.lexical.search import PartitionIndex
-from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.records import charts, reads
 from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.search import VectorSearch
+from memory_mcp.storage.tokenizer import porter
 
 
 class SqliteSnapshot:
@@ -67,7 +68,7 @@ class SqliteSnapshot:
         return reads.outlines(self._db, keys, most_bytes)
 
     def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
-        return sections.places(self._db, keys)
+        return sections.places(SqliteSession(self._db), keys)
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)
@@ -89,13 +90,14 @@ class SqliteSnapshot:
         return porter(self._db)
 
     def languages(self, namespace: str) -> tuple[str, ...]:
-        return search.languages(self._index(namespace))
+        return keyword_search.languages(self._index(namespace))
 
     def keyword_search(self, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
-        return search.keyword_search(self._index(filters.namespace), query, self._narrowed(filters), limit)
+        index = self._index(filters.namespace)
+        return keyword_search.keyword_search(index, index.search(self._narrowed(filters)), query, limit)
 
     def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
-        return search.document_frequencies(self._index(namespace), words)
+        return keyword_search.document_frequencies(self._index(namespace), words)
 
     def _index(self, namespace: str) -> PartitionIndex:
         if namespace not in self._indexes:

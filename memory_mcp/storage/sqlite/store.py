@@ -35,11 +35,13 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
+from memory_mcp.storage import queue as queued
 from memory_mcp.storage.disk import has_room, is_writable
+from memory_mcp.storage.documents.store import StoredDocuments
+from memory_mcp.storage.rows import to_micros
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
-from memory_mcp.storage.sqlite.db.rows import to_micros
-from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
+from memory_mcp.storage.sqlite.documents import SqliteTransactions
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
 from memory_mcp.storage.sqlite.snapshot import SqliteSnapshot
@@ -76,10 +78,10 @@ class SqliteStore:
         self._database = Database(path, copies.upgrade, creates=creates, read_only=read_only, readers=readers)
         self._searches = _Searches(path, large, saves=not read_only)
         self._clock = clock
-        self._documents = SqliteDocuments(self._database, self._now)
+        self._documents = StoredDocuments(SqliteTransactions(self._database, self._now))
 
     @property
-    def documents(self) -> SqliteDocuments:
+    def documents(self) -> StoredDocuments:
         """The documents in the same file."""
         return self._documents
 
@@ -226,6 +228,9 @@ class SqliteStore:
     async def verify(self) -> list[str]:
         return await asyncio.to_thread(copies.verify, self.path, read_only=self._database.is_read_only)
 
+    async def copies_as(self) -> str:
+        return ".db"
+
     async def backup(self, target: Path) -> None:
         await self.generation()  # creates or migrates the file first
         if not self.path.exists():
@@ -261,7 +266,7 @@ class SqliteStore:
             store = findings.opened(path)
         else:
             store = findings.not_writable(path)
-        return {"store": store, "queue": findings.of_queue(queue)}
+        return {"store": store, "queue": queued.of_queue(queue)}
 
     async def _is_full(self) -> bool:
         """Whether a write would fail for lack of space; after a failed write, this tries another one."""

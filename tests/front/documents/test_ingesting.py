@@ -21,7 +21,8 @@ from memory_mcp.domain.errors import ConflictError, EmbedderError, InvalidArgume
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
 from memory_mcp.domain.models import Embedded, Filters
 from memory_mcp.domain.principal import Reach
-from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
+from memory_mcp.storage.documents.store import StoredDocuments
+from memory_mcp.storage.sqlite.documents import SqliteTransactions
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.library import sections_of, texts_of
 from tests.contracts.shelf import listed, worded
@@ -114,16 +115,16 @@ async def test_an_unexpected_error_fails_its_file_alone(kit: Kit, monkeypatch: p
     for number in range(5):
         kit.write(f"{number}.md", f"Text {number}")
     kit.reader.before_read = fail
-    put = SqliteDocuments.put_files
+    put = StoredDocuments.put_files
 
     async def strict(
-        self: SqliteDocuments, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]
+        self: StoredDocuments, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]
     ) -> IngestJob:
         if any(change and change.uri.endswith("/4.md") for _, change in files):
             raise UnicodeEncodeError("utf-8", "a secret", 0, 1, "surrogates")
         return await put(self, job_id, files)
 
-    monkeypatch.setattr(SqliteDocuments, "put_files", strict)
+    monkeypatch.setattr(StoredDocuments, "put_files", strict)
     job = await kit.ingest()
     assert (job.state, job.counts) == (JobState.DONE, {JobFileState.DONE: 2, JobFileState.FAILED: 3})
     lines = await kit.ingesting.job_lines(job.id, JobFileState.FAILED, -1, 10)
@@ -166,7 +167,7 @@ async def test_a_job_that_gets_no_further_ends(kit: Kit, monkeypatch: pytest.Mon
     kit.write("a.md", TEXT)
     job = await kit.ingesting.ingest_paths([kit.folder], kit.request())
     with monkeypatch.context() as ill:
-        ill.setattr(SqliteDocuments, "put_files", fail)
+        ill.setattr(StoredDocuments, "put_files", fail)
         for _ in range(4):
             with pytest.raises(StoreError, match="ill"):
                 await kit.runner.work()
@@ -315,7 +316,7 @@ async def test_one_batch_that_is_late_does_not_make_the_others_wait(kit: Kit) ->
 async def test_what_is_written_anew_without_vectors_wakes_the_queue(kit: Kit) -> None:
     """The embedder is gone when a file is embedded a second time."""
 
-    class Changed(SqliteDocuments):
+    class Changed(StoredDocuments):
         """Says twice that what is known has changed, when the embedder has just gone."""
 
         conflicts = 2
@@ -328,7 +329,8 @@ async def test_what_is_written_anew_without_vectors_wakes_the_queue(kit: Kit) ->
                 raise ConflictError("it has changed")
             return await super().put_files(job_id, files)
 
-    front = Kit(kit.store, kit.folder, documents=Changed(kit.store._database, kit.store._now), embedder=kit.embedder)
+    changed = Changed(SqliteTransactions(kit.store._database, kit.store._now))
+    front = Kit(kit.store, kit.folder, documents=changed, embedder=kit.embedder)
     kit.write("a.md", "Some text")
     assert (await front.ingest()).counts == {JobFileState.DONE: 1}
     assert (await kit.store.read(lambda it: it.queue("here"))).pending == 1
@@ -414,7 +416,7 @@ async def test_a_job_is_waited_for_while_another_front_runs_it(kit: Kit) -> None
     assert kit.reader.read_names == []
 
 
-class Meddling(SqliteDocuments):
+class Meddling(StoredDocuments):
     """Lets another front write the same files just before the first write."""
 
     other: Kit | None = None
@@ -435,7 +437,7 @@ class Meddling(SqliteDocuments):
 async def test_what_another_process_wrote_meanwhile_is_compared_anew(kit: Kit) -> None:
     """The same sections are not written twice."""
     path = kit.write("a.md", TEXT)
-    meddling = Meddling(kit.store._database, kit.store._now)
+    meddling = Meddling(SqliteTransactions(kit.store._database, kit.store._now))
     front = Kit(kit.store, kit.folder, documents=meddling)
     meddling.other = kit
     job = await front.ingest(path)

@@ -26,8 +26,8 @@ from itertools import count
 from memory_mcp.documents import jobs, prepared, preparing
 from pathlib import Path
 from memory_mcp.documents.preparing import Preparer
-from memory_mcp.storage.sqlite.documents import files, sections
-from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
+from memory_mcp.storage.documents import files, sections
+from memory_mcp.storage.documents.store import StoredDocuments
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.documents.ingesting_kit import Kit
@@ -45,7 +45,7 @@ def deadly(owner, name):
     setattr(owner, name, call)
 
 for owner, names in {
-    SqliteDocuments: ("create_job", "put_files", "advance_job", "add_sections", "remove_sections", "remove_documents"),
+    StoredDocuments: ("create_job", "put_files", "advance_job", "add_sections", "remove_sections", "remove_documents"),
     Preparer: ("prepare",),
     files: ("put", "_put_document", "_drop_orphans"),
     sections: ("_create", "_move", "replace_all", "append", "_delete"),

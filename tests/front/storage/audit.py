@@ -13,8 +13,8 @@ import apsw
 from memory_mcp.search.lexical.analyzer import Analyzer
 from memory_mcp.storage.sqlite.db.file import vec0_path
 from memory_mcp.storage.sqlite.db.partitions import PARTITION
-from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.maintenance.verify import problems
+from memory_mcp.storage.tokenizer import porter
 
 LIVE = "SELECT key FROM memories WHERE deleted_at IS NULL"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from memory_mcp.domain.models import DEFAULT_TYPE
-from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records import writes
 

@@ -20,8 +20,8 @@ from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.lexical.stems import LANGUAGES, language_of
 from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
 from memory_mcp.storage.sqlite.lexical import keywords, scoring
-from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.store import SqliteStore
+from memory_mcp.storage.tokenizer import porter
 from tests.contracts.shelf import HERE, keyword_search, new, put, worded
 
 CHINESE = "我们下周去北京参观故宫博物院"

@@ -14,10 +14,10 @@ import pytest
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import DOCUMENT, Chunk, Condition, Embedded, MissedChanges
 from memory_mcp.search.lexical import bm25
+from memory_mcp.storage.rows import digest
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
 from memory_mcp.storage.sqlite.db.changes import log_change
-from memory_mcp.storage.sqlite.db.rows import digest
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.maintenance import copies

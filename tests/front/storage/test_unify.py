@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from memory_mcp.domain.models import Chunk, Embedded, Filters, Memory, Metadata, NewMemory, Space, Stored
-from memory_mcp.storage.sqlite.db.rows import digest, to_json
+from memory_mcp.storage.rows import digest, to_json
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records import writes

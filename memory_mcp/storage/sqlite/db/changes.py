@@ -6,19 +6,16 @@ stays, so that `max(seq)` is the generation.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final, cast
 
 import apsw
 
 from memory_mcp.domain.models import Event, MissedChanges, Written
-from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
+from memory_mcp.storage.rows import from_micros, to_event, to_json
 
 PRUNED_AT_ONCE: Final = 1_000
 """Rows deleted in one transaction; writers wait for it, some milliseconds."""
-
-_EventRow = tuple[int, int, str, str, str, str]
 
 
 def log_change(
@@ -44,7 +41,7 @@ def since(db: apsw.Connection, after: int, limit: int) -> list[Event] | MissedCh
         "SELECT seq, at, namespace, kind, memory_ids, tags FROM changes WHERE seq > ? ORDER BY seq LIMIT ?",
         (after, limit),
     )
-    return [_to_event(row) for row in cast("Iterator[_EventRow]", rows)]
+    return [to_event(row) for row in rows]
 
 
 def written(db: apsw.Connection) -> Written | None:
@@ -89,8 +86,3 @@ def _raise_floor(db: apsw.Connection, floor: int) -> None:
            ON CONFLICT DO UPDATE SET seq = excluded.seq, key = max(key, excluded.key)""",
         (floor, key),
     )
-
-
-def _to_event(row: _EventRow) -> Event:
-    seq, at, namespace, kind, ids, tags = row
-    return Event(seq, from_micros(at), namespace, kind, tuple(json.loads(ids)), tuple(json.loads(tags)))

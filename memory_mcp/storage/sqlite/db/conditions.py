@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 import apsw
@@ -10,36 +9,19 @@ import apsw
 from memory_mcp.domain.comparisons import Comparison, comparisons
 from memory_mcp.domain.models import DOCUMENT, Filters
 from memory_mcp.domain.names import folded
-from memory_mcp.storage.sqlite.db.rows import to_json, to_micros
+from memory_mcp.storage.rows import to_json, to_micros
+from memory_mcp.storage.where import WhereClause
 
 _SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
-@dataclass(slots=True)
-class WhereClause:
-    """SQL after WHERE, and its parameters in order."""
-
-    parts: list[str] = field(default_factory=list)
-    parameters: list[apsw.SQLiteValue] = field(default_factory=list)
-
-    def add(self, part: str, *parameters: apsw.SQLiteValue) -> None:
-        """Add a condition."""
-        self.parts.append(part)
-        self.parameters.extend(parameters)
-
-    @property
-    def sql(self) -> str:
-        """All parts, joined."""
-        return " AND ".join(self.parts)
-
-
-def condition(filters: Filters) -> WhereClause:
+def condition(filters: Filters) -> WhereClause[apsw.SQLiteValue]:
     """Return the condition for live memories that match the filters.
 
     Raises:
         InvalidArgumentError: a filter on metadata is invalid.
     """
-    where = WhereClause()
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
     where.add("m.deleted_at IS NULL")
     where.add("m.namespace = ?", filters.namespace)
     if filters.documents is not None:
@@ -59,7 +41,7 @@ def condition(filters: Filters) -> WhereClause:
     return where
 
 
-def _add_tags(where: WhereClause, filters: Filters) -> None:
+def _add_tags(where: WhereClause[apsw.SQLiteValue], filters: Filters) -> None:
     if not filters.tags:
         return
     wanted = sorted(set(map(folded, filters.tags)))
@@ -72,7 +54,7 @@ def _add_tags(where: WhereClause, filters: Filters) -> None:
     )
 
 
-def _add_metadata(where: WhereClause, name: str, comparison: Comparison) -> None:
+def _add_metadata(where: WhereClause[apsw.SQLiteValue], name: str, comparison: Comparison) -> None:
     """Compare a top-level member with values of the same JSON type (integers and reals are one type).
 
     SQLite reads a stored integer of more than 64 bits as the nearest real, which must not equal any requested integer.

@@ -9,7 +9,7 @@ import apsw
 
 from memory_mcp.search.lexical.analyzer import DEFAULT_INDEX, Analyzer, IndexPolicy
 from memory_mcp.storage.sqlite.db.partitions import PARTITION
-from memory_mcp.storage.sqlite.lexical.tokenizer import porter
+from memory_mcp.storage.tokenizer import porter
 
 PROBE_TERMS: Final = 12
 """Number of terms by which a memory is recognized in the index."""
@@ -65,7 +65,7 @@ def rebuild(db: apsw.Connection, policy: IndexPolicy = DEFAULT_INDEX) -> None:
 
 
 def _enter(db: apsw.Connection, analyzer: Analyzer, key: int, number: int, content: str) -> None:
-    text = "".join(f" {filed(number, term)} " for term in analyzer.content_terms(content))  # see scoring.Word
+    text = "".join(f" {filed(number, term)} " for term in analyzer.content_terms(content))  # see scoring.Search
     db.execute("INSERT INTO keywords (rowid, terms) VALUES (?, ?)", (key, text))
 
 

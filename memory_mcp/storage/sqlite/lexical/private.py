@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.rows import to_json
 
 INDEXED_SQL: Final = "(SELECT id FROM keywords_docsize)"
 """SQL for the `id` of each memory that the index holds; FTS5's own table of them is far smaller than the terms."""

@@ -6,7 +6,6 @@ found by a common word, we read its postings or count it in each memory's indexe
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
@@ -14,76 +13,29 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Filters
-from memory_mcp.search.lexical import bm25
+from memory_mcp.storage.keyword_search import MAX_FILTERED, MAX_FOUND, Word, count_terms
+from memory_mcp.storage.postings import MAX_CACHED_NAMESPACE, PostingCache, Share, Shares, give, give_among
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
-from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.lexical import private
-
-MAX_FILTERED: Final = 1_000
-"""Largest number of filtered memories that are all scored if rare words find too few."""
-MAX_FOUND: Final = 20_000
-"""Largest number of memories, the newest, that a common word or a phrase adds to a search."""
+from memory_mcp.storage.sqlite.lexical.keywords import filed, in_a_row
 
 TERMS_PER_POSTING: Final = 8
 """Cost of reading a posting, in terms of a memory that are scanned in the same time."""
 TERMS_PER_MEMORY: Final = 12
 """Cost of looking up a memory among postings, in the same unit; see docs/benchmarks.md."""
 
-MAX_CACHED_NAMESPACE: Final = 8_000
-"""Largest namespace, in memories, whose postings are cached; in a larger one searches rarely share words."""
-MAX_CACHED_POSTINGS: Final = 500_000
-"""Maximum number of cached postings, 12 bytes each."""
-POSTINGS_PER_WORD: Final = 30
-"""Overhead of a cached word, in postings."""
-
-Share = tuple[int, float]
-"""A memory and its score for a word."""
-
-
-@dataclass(slots=True)
-class PostingCache:
-    """What was read from the index; valid while the store does not change."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    """Document frequencies of terms, by FTS5 expression."""
-    shares: dict[str, tuple[array[int], array[float]]] = field(default_factory=dict)
-    """The memories with a word and their scores for it at weight 1, by FTS5 expression."""
-    postings: int = 0  # in all shares; kept because counting them takes longer the more words there are
-
-    def add(self, match: str, shares: Iterable[Share]) -> None:
-        """Add a word's scores; drops all others first if the cache is full."""
-        keys, values = array("q"), array("f")
-        for key, share in shares:
-            keys.append(key)
-            values.append(share)
-        if self.postings > MAX_CACHED_POSTINGS:
-            self.shares.clear()
-            self.postings = 0
-        self.shares[match] = keys, values  # only after all were read, so that a partial list is never used
-        self.postings += len(keys) + POSTINGS_PER_WORD
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A query word and its FTS5 expression."""
-
-    match: str
-    memories: int
-    """Its document frequency in the namespace."""
-    weight: float
-    """Its weight in this namespace; its score is at most weight * (k1 + 1)."""
-    text: str
-    """Its form in a memory's indexed terms, with the blank on either side."""
-
 
 @dataclass(slots=True)
 class Search:
-    """One search: its scope, and the scores of memories so far."""
+    """See `storage.keyword_search.Scoring`."""
 
     db: apsw.Connection
     filters: Filters
+    number: int
+    """The partition's."""
     memories: int
-    """Live memories of the namespace."""
+    """Live memories of the partition."""
     stored: int
     """Live memories of all namespaces, which FTS5's idf is based on."""
     cache: PostingCache
@@ -94,80 +46,71 @@ class Search:
         """Whether postings are cached: not if filters narrow them."""
         return self.memories <= MAX_CACHED_NAMESPACE and not self.filters.is_narrow
 
-    def add(self, word: Word) -> None:
-        """Add the word's score to every memory that contains it."""
-        if self.is_cached:
-            self._give(self._cached(word), word.weight)
-        else:
-            self._give(self._shares(word, -1))
+    def add(self, words: Sequence[Word]) -> None:
+        for word in words:
+            if self.is_cached:
+                give(self.sums, zip(*self._cached(word), strict=True), word.weight)
+            else:
+                give(self.sums, self._shares(word, -1))
 
     def add_newest(self, word: Word) -> None:
-        """Add a common word's score to the newest memories that contain it, and to all found before."""
         if self.is_cached:
-            self.add(word)
+            self.add([word])
             return
         found = set(self.sums)
         self.score([word], found)
         self.sums |= {key: share for key, share in self._shares(word, MAX_FOUND) if key not in found}
 
     def score(self, words: Sequence[Word], keys: Collection[int]) -> None:
-        """Add the words' scores to these memories only."""
         if not words or not keys:
             return
         if self.is_cached:
-            wanted = frozenset(keys)
             for word in words:
-                self._give(((key, share) for key, share in self._cached(word) if key in wanted), word.weight)
+                give_among(self.sums, self._cached(word), word.weight, keys)
             return
-        mean = _mean_length(self.db, words[0])
+        mean = _mean_length(self.db, self._match(words[0]))
         read_through = len(keys) * len(words) * (mean - TERMS_PER_MEMORY)
         if read_through < TERMS_PER_POSTING * sum(word.memories for word in words):
             self._count(words, keys, mean)
             return
         for word in words:
-            self._give(self._shares(word, -1, keys))
+            give(self.sums, self._shares(word, -1, keys))
 
-    def _give(self, shares: Iterable[Share], weight: float = 1.0) -> None:
-        sums, so_far = self.sums, self.sums.get  # local names are faster over thousands of shares
-        for key, share in shares:
-            sums[key] = so_far(key, 0.0) + weight * share
+    def _cached(self, word: Word) -> Shares:
+        match = self._match(word)
+        known = self.cache.shares.get(match)
+        return known or self.cache.add(match, self._shares(replace(word, weight=1.0), -1))
 
-    def _cached(self, word: Word) -> Iterable[Share]:
-        """Return each memory's score for a word, at weight 1."""
-        if word.match not in self.cache.shares:
-            self.cache.add(word.match, self._shares(replace(word, weight=1.0), -1))
-        return zip(*self.cache.shares[word.match], strict=True)
+    def _match(self, word: Word) -> str:
+        """Return a word's FTS5 expression."""
+        return in_a_row(self.number, [word.term]) + " *" * word.is_prefix
+
+    def _text(self, word: Word) -> str:
+        """Return a word's form in a memory's indexed terms, with the blank on either side."""
+        return f" {filed(self.number, word.term)}" + " " * (not word.is_prefix)
 
     def _shares(self, word: Word, limit: int, among: Collection[int] | None = None) -> Iterator[Share]:
         """Ask FTS5 what the newest memories get that hold a word; `among` leaves out all others, filters or not."""
         scale = -word.weight / private.idf(self.stored, word.memories)
         sql, parameters = self._narrowed("? * bm25(keywords)", among)
-        return cast("Iterator[Share]", self.db.execute(sql, (scale, word.match, *parameters, limit)))
+        return cast("Iterator[Share]", self.db.execute(sql, (scale, self._match(word), *parameters, limit)))
 
     def _count(self, words: Sequence[Word], keys: Collection[int], mean: float) -> None:
         """Score memories as bm25() would, by counting the words in each one's terms."""
-        sums, sought = self.sums, [(word.text, word.weight * (bm25.K1 + 1)) for word in words]
-        shortest = bm25.K1 * (1 - bm25.B)
-        longer = bm25.K1 * bm25.B / mean / 2  # for each blank
-        for key, terms in private.terms_of(self.db, keys):
-            damp = shortest + longer * terms.count(" ")
-            for text, most in sought:
-                if count := terms.count(text):
-                    sums[key] = sums.get(key, 0.0) + most * count / (count + damp)
+        sought = [(self._text(word), word.weight) for word in words]
+        count_terms(self.sums, private.terms_of(self.db, keys), sought, mean)
 
-    def keys(self, match: str, limit: int) -> list[int]:
-        """Return the newest memories that match an FTS5 expression."""
+    def with_sequences(self, groups: Iterable[Iterable[Sequence[str]]], limit: int) -> list[int]:
+        match = " AND ".join(f"({' OR '.join(in_a_row(self.number, terms) for terms in group)})" for group in groups)
         sql, parameters = self._narrowed("NULL", None)
         rows = self.db.execute(sql, (match, *parameters, limit))
         return [key for key, _ in cast("Iterator[tuple[int, None]]", rows)]
 
     def contents(self, keys: Collection[int]) -> Iterator[tuple[int, str]]:
-        """Read the texts of memories."""
         sql = "SELECT key, content FROM memories WHERE key IN (SELECT value FROM json_each(?))"
         return cast("Iterator[tuple[int, str]]", self.db.execute(sql, (to_json(list(keys)),)))
 
     def filtered(self) -> list[int] | None:
-        """Return all memories that pass the filters; None if there are too many to score."""
         if not self.filters.is_narrow:
             return None
         where = condition(self.filters)
@@ -176,12 +119,6 @@ class Search:
             (*where.parameters, MAX_FILTERED + 1),
         ).fetchall()
         return None if len(rows) > MAX_FILTERED else [key for (key,) in cast("list[tuple[int]]", rows)]
-
-    def best(self, count: int) -> list[int]:
-        """Return the memories with the highest scores, best first."""
-        keys = sorted(self.sums)
-        keys.sort(key=self.sums.__getitem__, reverse=True)  # a stable sort: equal ones stay in the order of their keys
-        return keys[:count]
 
     def _narrowed(self, value: str, among: Collection[int] | None) -> tuple[str, Sequence[apsw.SQLiteValue]]:
         """Return SQL for (key, value) of the matches of an expression, and the parameters in its middle."""
@@ -200,11 +137,11 @@ class Search:
         return sql, parameters
 
 
-def _mean_length(db: apsw.Connection, word: Word) -> float:
+def _mean_length(db: apsw.Connection, match: str) -> float:
     """Return the mean number of terms of the store's memories, which FTS5 tells its auxiliary functions."""
     db.register_fts5_function("mean_length", _mean_of_row)
     sql = "SELECT mean_length(keywords) FROM keywords WHERE keywords MATCH ? LIMIT 1"
-    return cast("float", db.execute(sql, (word.match,)).get)
+    return cast("float", db.execute(sql, (match,)).get)
 
 
 def _mean_of_row(api: apsw.FTS5ExtensionApi, *_: apsw.SQLiteValue) -> float:

@@ -22,6 +22,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
 from memory_mcp.health.registry import Registry
 from memory_mcp.search.lexical.stems import LANGUAGE_CHARS, is_english
+from memory_mcp.storage import queue as queued
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.file import BUSY_MS, Patience, in_transaction, left_beside, translated
 from memory_mcp.storage.sqlite.db.reading import connect_reading
@@ -179,7 +180,7 @@ def _writable(path: Path) -> apsw.Connection:
 def queue(path: Path, seconds: float, *, read_only: bool = False) -> Finding:
     """Report the queue of memories that wait for vectors."""
     with _reading(path, seconds, read_only=read_only) as db:
-        return findings.of_queue(reads.queue(db, None))
+        return queued.of_queue(reads.queue(db, None))
 
 
 def languages(path: Path, seconds: float, *, read_only: bool = False) -> Finding:
@@ -190,7 +191,7 @@ def languages(path: Path, seconds: float, *, read_only: bool = False) -> Finding
             told = Counter(is_english(content) for (content,) in db.execute(_NEWEST, (LANGUAGE_CHARS, LANGUAGE_SAMPLE)))
     except StoreError:
         return skipped("the memories cannot be read: see verify")
-    return findings.of_languages(active[1] if active else None, told[True], told[False])
+    return queued.of_languages(active[1] if active else None, told[True], told[False])
 
 
 def space(path: Path, seconds: float, *, read_only: bool = False) -> Space | None:

@@ -18,8 +18,8 @@ import apsw
 
 from memory_mcp.domain.models import LONGEST_NUMBERED
 from memory_mcp.domain.names import folded, free, nfc, nfc_members, tags_once
+from memory_mcp.storage.rows import metadata_digest, to_json
 from memory_mcp.storage.sqlite.db.changes import log_change
-from memory_mcp.storage.sqlite.db.rows import metadata_digest, to_json
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.vectors import chunks
 

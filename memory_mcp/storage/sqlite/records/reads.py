@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
-from memory_mcp.domain.models import (
-    Filters,
-    Memory,
-    Outline,
-    Page,
-    PendingChunk,
-    QueueCounts,
-    Revision,
-)
+from memory_mcp.domain.models import Filters, Memory, Outline, Page, PendingChunk, QueueCounts, Revision
 from memory_mcp.domain.names import folded
 from memory_mcp.domain.trash import Trashed, TrashPage
-from memory_mcp.storage.sqlite.db.conditions import WhereClause, condition
-from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, from_micros, to_json, to_memory, to_micros, to_revision
+from memory_mcp.storage import outcomes
+from memory_mcp.storage.cursors import LAST, cursor_of, place_of
+from memory_mcp.storage.rows import from_micros, to_json, to_memory, to_revision
+from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.where import WhereClause
 
-LAST: Final = 2**63 - 1
-"""SQLite's largest integer, for keys and times."""
+MEMORY_COLUMNS: Final = """
+  m.key, m.id, m.namespace, m.content, m.type, m.metadata, m.conversation_id, m.created_at, m.updated_at, m.revision,
+  (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE tags.key = m.key),
+  NOT EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.state <> 'embedded'
+              AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1)))
+"""
 
 
 def get(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
@@ -38,7 +33,7 @@ def get(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: b
     """
     memory = _named(db, "m.deleted_at IS NULL", memory_id, namespace, any_namespace=any_namespace)
     if memory is None:
-        raise NotFoundError(f"id: no memory {memory_id!r} is stored")
+        raise outcomes.not_stored(memory_id)
     return memory
 
 
@@ -50,7 +45,7 @@ def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespac
     """
     memory = _named(db, "m.deleted_at IS NOT NULL", memory_id, namespace, any_namespace=any_namespace)
     if memory is None:
-        raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
+        raise outcomes.not_deleted(memory_id)
     return memory
 
 
@@ -73,7 +68,7 @@ def load(db: apsw.Connection, key: int) -> Memory:
     """
     row = db.execute(f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE key = ? AND deleted_at IS NULL", (key,)).get  # noqa: S608 - a constant
     if row is None:
-        raise NotFoundError("id: this memory was deleted")
+        raise outcomes.was_deleted()
     return to_memory(cast("apsw.SQLiteValues", row))
 
 
@@ -152,13 +147,13 @@ def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) 
     )
     memories = [to_memory(row) for row in rows]
     more = len(memories) > limit
-    cursor = _cursor(memories[limit - 1].created_at, memories[limit - 1].id) if more else None
+    cursor = cursor_of(memories[limit - 1].created_at, memories[limit - 1].id) if more else None
     return Page(tuple(memories[:limit]), cursor, total)
 
 
 def trash(db: apsw.Connection, namespace: str, limit: int, cursor: str | None) -> TrashPage:
     """Return deleted memories, the latest deleted first."""
-    where = WhereClause()
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
     where.add("m.namespace = ? AND m.deleted_at IS NOT NULL", namespace)
     total = cast("int", db.execute(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
     if cursor is not None:
@@ -170,32 +165,15 @@ def trash(db: apsw.Connection, namespace: str, limit: int, cursor: str | None) -
     )
     found = [Trashed(to_memory(row[1:]), from_micros(cast("int", row[0]))) for row in rows]
     more = len(found) > limit
-    last = _cursor(found[limit - 1].deleted_at, found[limit - 1].memory.id) if more else None
+    last = cursor_of(found[limit - 1].deleted_at, found[limit - 1].memory.id) if more else None
     return TrashPage(tuple(found[:limit]), last, total)
-
-
-def _cursor(moment: datetime, memory_id: str) -> str:
-    """Return a cursor made of what the reader knows; a key would reveal how many memories other namespaces have."""
-    import base64  # noqa: PLC0415 - who reads the first page needs none
-
-    return base64.urlsafe_b64encode(to_json([to_micros(moment), memory_id]).encode()).decode()
 
 
 def _place(db: apsw.Connection, namespace: str, cursor: str) -> tuple[int, int]:
     """Return (moment, key) of a cursor; for a purged memory, the position before all of the same moment."""
-    created, memory_id = _decode(cursor)
+    moment, memory_id = place_of(cursor)
     key = db.execute("SELECT key FROM memories WHERE namespace = ? AND id = ?", (namespace, memory_id)).get
-    return created, LAST if key is None else cast("int", key)
-
-
-def _decode(cursor: str) -> tuple[int, str]:
-    import base64  # noqa: PLC0415 - likewise
-
-    with contextlib.suppress(ValueError, RecursionError):
-        match json.loads(base64.urlsafe_b64decode(cursor.encode())):
-            case [int(created), str(memory_id)] if abs(created) <= LAST:
-                return created, memory_id
-    raise InvalidArgumentError("cursor", "is not one that memory_list returned; omit it for the first page")
+    return moment, LAST if key is None else cast("int", key)
 
 
 _UNDONE: Final = """

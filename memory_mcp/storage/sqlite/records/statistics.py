@@ -9,8 +9,8 @@ import apsw
 
 from memory_mcp.domain.models import Statistics
 from memory_mcp.domain.names import folded
+from memory_mcp.storage.rows import from_micros
 from memory_mcp.storage.sqlite.db.partitions import NAMESPACES
-from memory_mcp.storage.sqlite.db.rows import from_micros
 
 _LAST = "\U0010ffff"
 """The last character in Unicode's order."""

@@ -9,14 +9,14 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.duplicates import check_import, deleted_before
-from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import LONGEST_NUMBERED, Embedded, Memory, Record, Revision, Stored
 from memory_mcp.domain.names import free
+from memory_mcp.storage import outcomes
+from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_memory, to_micros
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.partitions import partition_of
-from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, digest, metadata_digest, to_json, to_memory, to_micros
 from memory_mcp.storage.sqlite.lexical import keywords
-from memory_mcp.storage.sqlite.records.reads import load, revisions
+from memory_mcp.storage.sqlite.records.reads import MEMORY_COLUMNS, load, revisions
 from memory_mcp.storage.sqlite.records.writes import insert_tags, remove
 from memory_mcp.storage.sqlite.vectors import chunks
 
@@ -57,9 +57,7 @@ def import_records(db: apsw.Connection, record: Record, embedded: Embedded, now:
     if found is not None:
         key, held, is_deleted = found
         if held != text:
-            raise ConflictError(
-                f"id: {memory.id!r} belongs to a memory with other content in the namespace {memory.namespace!r}"
-            )
+            raise outcomes.imported_id_of_other(memory)
         if is_deleted:
             raise deleted_before(memory.id, memory.namespace)
         known = load(db, key)

@@ -10,16 +10,18 @@ import apsw
 
 from memory_mcp.domain.documents import EMPTIED, PARTIAL
 from memory_mcp.domain.duplicates import check_merged, check_retry, differing
-from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import DEFAULT_TYPE, DOCUMENT, Change, Embedded, Filters, Memory, NewMemory, Stored
 from memory_mcp.domain.names import folded, tags_once
+from memory_mcp.storage import outcomes
+from memory_mcp.storage.cursors import LAST
+from memory_mcp.storage.documents.sections import mark_emptied
+from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_micros
 from memory_mcp.storage.sqlite.db.changes import log_change
-from memory_mcp.storage.sqlite.db.conditions import WhereClause
 from memory_mcp.storage.sqlite.db.partitions import partition_of
-from memory_mcp.storage.sqlite.db.rows import digest, metadata_digest, to_json, to_micros
 from memory_mcp.storage.sqlite.lexical import keywords
-from memory_mcp.storage.sqlite.records.reads import LAST, load, select_to_delete
+from memory_mcp.storage.sqlite.records.reads import load, select_to_delete
 from memory_mcp.storage.sqlite.vectors import chunks
+from memory_mcp.storage.where import WhereClause
 
 PURGED_AT_ONCE: Final = 500
 LONGEST_LEASE: Final = 3_600_000_000
@@ -87,11 +89,9 @@ def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> 
         return None
     key, same, deleted = cast("tuple[int, int, int]", row)
     if deleted:
-        raise ConflictError(f"id: {memory_id!r} is the id of a deleted memory; omit the id, or undelete that memory")
+        raise outcomes.id_of_deleted(memory_id)
     if not same:
-        raise ConflictError(
-            f"id: {memory_id!r} belongs to a memory with other content; omit the id, or update that memory"
-        )
+        raise outcomes.id_of_other(memory_id)
     return load(db, key)
 
 
@@ -111,7 +111,7 @@ def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = L
 
     An index finds it by created_at or by metadata, because there may be one duplicate for every nightly import.
     """
-    where = WhereClause()
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
     where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
     where.add("conversation_id IS ? AND key <= ?", new.conversation_id, last)
     if new.created_at is not None:
@@ -166,10 +166,9 @@ def update(
     """
     old, key = load(db, memory.key), memory.key
     if old.id != memory.id:  # another store's backup was restored in the meantime
-        raise NotFoundError(f"id: no memory {memory.id!r} is stored")
-    if expected is not None and expected != old.revision:
-        raise ConflictError(f"expected_revision: {expected} was expected, the memory is at revision {old.revision}")
-    if not _differs(old, change):
+        raise outcomes.not_stored(memory.id)
+    outcomes.check_revision(expected, old)
+    if not outcomes.differs(old, change):
         return old
     _keep_revision(db, old)
     content = old.content if change.content is None else change.content
@@ -223,15 +222,6 @@ def set_documents_apart(db: apsw.Connection) -> None:
         _move(db, key, content, namespace, partition_of(namespace, DOCUMENT))
 
 
-def _differs(old: Memory, change: Change) -> bool:
-    return (
-        change.content not in {None, old.content}
-        or change.type not in {None, old.type}
-        or (change.metadata is not None and to_json(change.metadata) != to_json(old.metadata))  # True is not 1
-        or (change.tags is not None and set(change.tags) != set(old.tags))
-    )
-
-
 def _keep_revision(db: apsw.Connection, old: Memory) -> None:
     db.execute(
         """INSERT INTO revisions (key, revision, content, tags, type, metadata, updated_at)
@@ -272,7 +262,7 @@ def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) 
         (memory.key, memory.id, memory.revision),
     )
     if db.changes() == 0:
-        raise NotFoundError(f"id: no deleted memory {memory.id!r} of revision {memory.revision} is kept")
+        raise outcomes.not_restorable(memory)
     partition = partition_of(memory.namespace, memory.type)
     keywords.enter(db, memory.key, keywords.count_in(db, partition), memory.content)
     chunks.insert_all(db, memory.key, partition, embedded)
@@ -311,14 +301,7 @@ def remove(db: apsw.Connection, to_delete: Sequence[tuple[int, str, str]], now: 
 
 def _empty_documents(db: apsw.Connection, keys: Sequence[int], now: int) -> None:
     """Let documents that lose their last section be read again when their files are ingested."""
-    db.execute(
-        """UPDATE documents SET refusal = ?2, error = ?3, revision = revision + 1, updated_at = ?4
-           WHERE refusal IS NULL
-             AND key IN (SELECT document FROM sections WHERE key IN (SELECT value FROM json_each(?1)))
-             AND NOT EXISTS (SELECT 1 FROM sections AS s WHERE s.document = documents.key
-                             AND s.key NOT IN (SELECT value FROM json_each(?1)))""",
-        (to_json(list(keys)), PARTIAL, EMPTIED, now),
-    )
+    db.execute(mark_emptied("SELECT value FROM json_each(?1)"), (to_json(list(keys)), PARTIAL, EMPTIED, now))
 
 
 def acquire_lease(db: apsw.Connection, name: str, owner: str, now: int, expires_at: int) -> bool:

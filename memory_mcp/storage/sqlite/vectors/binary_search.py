@@ -17,9 +17,9 @@ import apsw
 import numpy as np
 
 from memory_mcp.domain.models import Filters, Space
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.partitions import PARTITION, searched
-from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.vectors.binary_index import GONE, Numbers, Origin, Signs, load, save, signs_of
 from memory_mcp.storage.sqlite.vectors.private import ChunkRow, chunk_rows, read
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +12,10 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Neighbours, Space
-from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.vectors import private
 from memory_mcp.storage.sqlite.vectors.exact import cosines, vectors_of
+from memory_mcp.storage.vectors import sampled
 
 REACH: Final = 2
 """Neighbours on each side; measured, more of them improve nothing."""
@@ -176,8 +176,7 @@ def chosen(db: apsw.Connection, number: int, dimensions: int, held: PartitionVec
 
     An unchanged store returns the same ones again, so that equal searches have equal results.
     """
-    some = random.Random(held.total).sample(range(held.total), min(count, held.total))  # noqa: S311 - no secret
-    passages = _passages_at(db, number, held.slots, sorted(some))
+    passages = _passages_at(db, number, held.slots, sampled(held.total, count))
     return b"".join(private.read(db, number, dimensions, passages).values())
 
 

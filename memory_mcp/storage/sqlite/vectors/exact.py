@@ -9,11 +9,11 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.models import Filters, Match, Space
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.partitions import searched
-from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.vectors import check_space, clipped
 
 MAX_K: Final = 4096
 """The most results that sqlite-vec returns at once."""
@@ -86,7 +86,7 @@ def compare(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int
     )
     best: dict[int, tuple[float, int]] = {}
     for key, passage_id, score in cast("Iterator[tuple[int, int, float]]", rows):
-        best.setdefault(key, (_clipped(score), passage_id))
+        best.setdefault(key, (clipped(score), passage_id))
     return _matches(db, best.items())
 
 
@@ -114,16 +114,8 @@ def vectors_of(db: apsw.Connection, space: Space) -> int | None:
     if active is None:
         return None
     number, stored = active
-    if stored != space:
-        raise SpaceMismatchError(
-            f"the store's vectors are of the space {stored.id} with {stored.dimensions} dimensions, "
-            f"the query's is {space.id} with {space.dimensions}"
-        )
+    check_space(stored, space)
     return number
-
-
-def _clipped(score: float) -> float:
-    return max(0.0, min(1.0, score))
 
 
 def _neighbours(
@@ -144,7 +136,7 @@ def _neighbours(
         (vector, k, searched(filters), *(where.parameters if narrow else ())),
     )
     return [
-        (passage_id, key, _clipped(score)) for passage_id, key, score in cast("Iterator[tuple[int, int, float]]", found)
+        (passage_id, key, clipped(score)) for passage_id, key, score in cast("Iterator[tuple[int, int, float]]", found)
     ]
 
 
@@ -154,7 +146,7 @@ def best_matches(db: apsw.Connection, found: Iterable[tuple[int, int, float]], l
     for passage_id, key, cosine in found:
         if len(best) == limit:
             break
-        best.setdefault(key, (_clipped(cosine), passage_id))
+        best.setdefault(key, (clipped(cosine), passage_id))
     return _matches(db, best.items())
 
 

@@ -13,7 +13,7 @@ from typing import cast
 
 import apsw
 
-from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.rows import to_json
 
 _ChunkSlot = tuple[int, int, int]
 """Chunk, slot and passage."""

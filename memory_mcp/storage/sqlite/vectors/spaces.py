@@ -7,13 +7,13 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import Chunk, MissingVectors, Space
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.partitions import NAMESPACES, partition_of
-from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.vectors import chunks
 from memory_mcp.storage.sqlite.vectors.exact import active_space
+from memory_mcp.storage.vectors import in_use
 
 _UNFILLED: Final = """
   FROM memories AS m WHERE m.deleted_at IS NULL
@@ -107,7 +107,7 @@ def drop(db: apsw.Connection, space: Space) -> None:
     """
     active = active_space(db)
     if active is not None and active[1] == space:
-        raise ConflictError(f"the space {space.id} is in use; re-embed into another one before dropping it")
+        raise in_use(space)
     number = chunks.number_of(db, space)
     if number is not None:
         db.execute("DELETE FROM passages WHERE space = ?", (number,))

@@ -1,0 +1,1 @@
+"""Documents, the jobs that read them and the watched folders, for every store that speaks SQL."""

@@ -1,0 +1,1 @@
+"""The database: connections, transactions, schema, and what every part of the store builds on."""

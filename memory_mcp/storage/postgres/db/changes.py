@@ -1,0 +1,115 @@
+"""The change log: every write appends to it in its own transaction; the largest seq is the store's generation.
+
+Numbers are taken at the end of a write from one row, which stays locked until the commit: so the order of the numbers
+is the order of the commits, and a reader never meets a smaller one later. It is bounded: old rows are deleted behind a
+floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, cast
+
+from memory_mcp.domain.models import Event, MissedChanges, Written
+from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.rows import from_micros, to_event, to_json
+
+CHANNEL: Final = "memory_mcp"
+"""Of the notifications that something was written."""
+PRUNED_AT_ONCE: Final = 1_000
+"""Rows deleted in one transaction; other writers wait for it."""
+
+
+def log_change(db: Session, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
+    """Append to the change log when the transaction ends."""
+    db.logged.append((namespace, kind, list(ids), sorted(set(tags))))
+
+
+def finish(db: Session) -> None:
+    """Write what was noted during a transaction, as its last act: from here on other writers wait for its commit."""
+    if not (db.logged or db.counted or db.last):
+        return
+    db.first_seq = 1 + cast(
+        "int",
+        db.value(
+            "UPDATE change_log SET seq = seq + %s, began_at = coalesce(began_at, %s) RETURNING seq - %s",
+            (len(db.logged), db.now, len(db.logged)),
+        ),
+    )
+    for work in db.last:
+        work()
+    _count(db)
+    if db.logged:
+        db.reach(*{namespace for namespace, *_ in db.logged})
+        db.run_many(
+            "INSERT INTO changes (seq, at, namespace, kind, memory_ids, tags) VALUES (%s, %s, %s, %s, %s, %s)",
+            [
+                (number, db.now, namespace, kind, to_json(ids), to_json(tags))
+                for number, (namespace, kind, ids, tags) in enumerate(db.logged, db.first_seq)
+            ],
+        )
+        db.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+
+
+def is_kept(db: Session, written: Session) -> bool:
+    """Whether a write was committed whose commit was not answered; waits for it to end if it has not yet.
+
+    Its first entry tells. The number of a transaction would not: a server that crashed may give it once more.
+    """
+    if not written.logged:
+        return False  # nothing that another run would repeat
+    [(namespace, kind, ids, _), *_] = written.logged
+    db.reach(namespace)
+    db.execute("SELECT FROM change_log FOR UPDATE")
+    row = db.row("SELECT namespace, kind, memory_ids, at FROM changes WHERE seq = %s", (written.first_seq,))
+    return row == (namespace, kind, to_json(ids), written.now)
+
+
+def _count(db: Session) -> None:
+    counted = sorted((*partition, more) for partition, more in db.counted.items() if more)
+    if counted:
+        db.run_many(
+            """INSERT INTO partitions AS p (namespace, documents, memories) VALUES (%s, %s, %s)
+               ON CONFLICT (namespace, documents) DO UPDATE SET memories = p.memories + excluded.memories""",
+            counted,
+        )
+
+
+def generation(db: Session) -> int:
+    """Return the largest seq, 0 before the first write."""
+    return cast("int", db.value("SELECT seq FROM change_log"))
+
+
+def since(db: Session, after: int, limit: int) -> list[Event] | MissedChanges:
+    """Return the first writes after this seq, in order."""
+    db.reach_all()
+    floor, newest = cast("tuple[int, int]", db.row("SELECT floor, seq FROM change_log"))
+    if after < floor:
+        return MissedChanges(newest)
+    rows = db.rows(
+        "SELECT seq, at, namespace, kind, memory_ids, tags FROM changes WHERE seq > %s ORDER BY seq LIMIT %s",
+        (after, limit),
+    )
+    return [to_event(row) for row in rows]
+
+
+def written(db: Session) -> Written | None:
+    """Return the generation and the time of the first write; None if there was no write."""
+    seq, first = cast("tuple[int, int | None]", db.row("SELECT seq, began_at FROM change_log"))
+    return None if first is None else Written(seq, from_micros(first))
+
+
+def prune(db: Session, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
+    """Delete the oldest rows from before a moment, and raise the floor; return how many. The newest row stays."""
+    db.reach_all()
+    floor = db.value(
+        """SELECT max(seq) FROM (
+             SELECT seq FROM changes WHERE seq <= (
+               SELECT seq FROM changes WHERE at < %s AND seq < (SELECT seq FROM change_log) ORDER BY seq DESC LIMIT 1)
+             ORDER BY seq LIMIT %s) AS oldest""",
+        (before, at_once),
+    )
+    if floor is None:
+        return 0
+    db.execute("UPDATE change_log SET floor = %s", (floor,))
+    return db.execute("DELETE FROM changes WHERE seq <= %s", (floor,)).rowcount

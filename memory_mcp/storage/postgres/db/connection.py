@@ -1,0 +1,257 @@
+"""One PostgreSQL database, reached at the first use: a few connections, each used by one thread at a time.
+
+Everything that a transaction needs is set inside it, so that a pooler in transaction mode may stand between. Work is
+passed in as a function of the transaction and may be run again: after a lost connection, or where two writes met.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar, cast
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.urls import without_password
+from memory_mcp.storage.postgres.db import changes, schema
+from memory_mcp.storage.postgres.db.errors import LostWriteError, is_passing, translated
+from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Connection, Session
+
+T = TypeVar("T")
+
+CONNECTIONS: Final = 4
+"""Most connections of one front, opened when needed and closed when idle."""
+PATIENCE_S: Final = 10.0
+"""How long a call waits for a server that restarts."""
+IDLE_S: Final = 120.0
+"""After so long an unused connection is closed: an idle front holds none."""
+STATEMENT_MS: Final = 60_000
+IDLE_IN_TRANSACTION_MS: Final = 60_000
+"""The server ends what takes longer: a front that hangs holds nothing up."""
+POOL_S: Final = 0.5
+"""Until a call whose connections are all lost makes one of its own."""
+AGAIN_S: Final = 0.1
+"""Until a server that does not answer is asked once more."""
+ATTEMPTS: Final = 10
+"""How often a write that met others is run in all."""
+
+_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_SET: Final = f"""
+  SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true),
+    set_config('statement_timeout', '{STATEMENT_MS:d}', true),
+    set_config('idle_in_transaction_session_timeout', '{IDLE_IN_TRANSACTION_MS:d}', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('synchronous_commit', 'on', true),
+    set_config('jit', 'off', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
+    set_config('hnsw.ef_search', '200', true), set_config('hnsw.max_scan_tuples', '100000', true)
+"""
+_LOCKED: Final = f"SELECT pg_advisory_xact_lock_shared({schema.LOCK:d})"
+_MOMENT: Final = f"""
+  SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT seq FROM {SCHEMA}.change_log)
+  FROM {SCHEMA}.schema_version
+"""  # noqa: S608 - constants
+_STARTS: Final = {
+    False: "; ".join((_READ, _SET, _MOMENT)),
+    True: "; ".join((_WRITE, _SET, _LOCKED, _MOMENT)),
+}
+"""What begins a transaction, in one exchange with the server, by whether it writes."""
+
+
+class PostgresDatabase:
+    """The database, for asynchronous callers."""
+
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float] | None = None,
+        *,
+        read_only: bool = False,
+        connections: int = CONNECTIONS,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Open nothing yet; `clock` stands in for the server's, in seconds since 1970."""
+        self.url = url
+        self.place = without_password(url)
+        self.is_read_only = read_only
+        self._clock = clock
+        self._most = connections
+        self._patience_s = patience_s
+        self._opening = threading.Lock()
+        self._threads: ThreadPoolExecutor | None = None
+        self._pool: ConnectionPool[Connection] | None = None
+        self._closed = False
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Run work that only reads, on one snapshot.
+
+        Raises:
+            StoreError: the database cannot be reached or read, or a newer version has migrated it.
+        """
+        return await self._in_thread(lambda: self._read(work))
+
+    async def write(self, work: Callable[[Session], T]) -> T:
+        """Run work in one transaction; on return it is on disk. The work may be run more than once.
+
+        Raises:
+            StoreError: the database cannot be reached or written; the work was rolled back.
+            LostWriteError: nobody knows whether it was.
+        """
+        if self.is_read_only:
+            raise StoreError(f"{self.place} is read-only; unset MCP_MEMORY_READ_ONLY to write")
+        return await self._in_thread(lambda: self._write(work))
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run work outside any transaction, on a connection of its own: what a transaction cannot do."""
+        return await self._in_thread(lambda: self._alone(work))
+
+    async def close(self) -> None:
+        """Close all connections, when what runs has ended."""
+        self._closed = True
+        if self._pool is not None:
+            await asyncio.to_thread(self._pool.close)
+        if self._threads is not None:
+            await asyncio.to_thread(self._threads.shutdown)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="postgres")
+        return await asyncio.wrap_future(self._threads.submit(self._translated, work))
+
+    def _translated(self, work: Callable[[], T]) -> T:
+        with translated(self.place):
+            return work()
+
+    def _alone(self, work: Callable[[Connection], T]) -> T:
+        self._opened()
+        with self._connect() as connection:
+            return work(connection)
+
+    def _connect(self) -> Connection:
+        return psycopg.connect(self.url, autocommit=True, prepare_threshold=None, connect_timeout=CONNECT_S)
+
+    def _opened(self) -> ConnectionPool[Connection]:
+        """Return the pool; the first call creates or migrates the schema, with a connection of its own.
+
+        Raises:
+            StoreError: the schema is newer than this program, or may not be migrated.
+        """
+        with self._opening:
+            if self._closed:
+                raise StoreError("the store is closed")
+            if self._pool is None:
+                with self._connect() as connection:
+                    self._check_or_migrate(connection)
+                self._pool = ConnectionPool(
+                    self.url,
+                    kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": CONNECT_S},
+                    min_size=0,
+                    max_size=self._most,
+                    max_idle=IDLE_S,
+                    open=True,
+                )
+            return self._pool
+
+    def _check_or_migrate(self, connection: Connection) -> None:
+        version = schema.version_of(connection)
+        if version == len(schema.migrations()):
+            return
+        if self.is_read_only and version < len(schema.migrations()):
+            raise StoreError(schema.too_old(self.place, version))
+        schema.migrate(connection, self.place)
+
+    def _read(self, work: Callable[[Session], T]) -> T:
+        until = time.monotonic() + self._patience_s
+        while True:
+            with self._connection(until) as connection:
+                try:
+                    return work(self._begin(connection, writes=False))
+                except psycopg.OperationalError:
+                    if not connection.closed or time.monotonic() > until:
+                        raise
+                finally:
+                    _roll_back(connection)
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        until = time.monotonic() + self._patience_s
+        for attempt in range(1, ATTEMPTS + 1):
+            with self._connection(until) as connection:
+                try:
+                    return self._written(connection, work, until)
+                except psycopg.Error as error:
+                    may_succeed = connection.closed or is_passing(error)
+                    if not may_succeed or attempt == ATTEMPTS or time.monotonic() > until:
+                        raise
+                finally:
+                    _roll_back(connection)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _written(self, connection: Connection, work: Callable[[Session], T], until: float) -> T:
+        """Run work and commit it; raise what kept it from being written."""
+        session = self._begin(connection, writes=True)
+        done = work(session)
+        changes.finish(session)
+        try:
+            connection.execute("COMMIT")
+        except psycopg.OperationalError:
+            if not (connection.closed and self._is_kept(session, until)):
+                raise
+        return done
+
+    @contextlib.contextmanager
+    def _connection(self, until: float) -> Iterator[Connection]:
+        pool = self._opened()
+        try:
+            connection = pool.getconn(POOL_S)
+        except PoolTimeout:  # it makes longer and longer pauses while the server is away
+            with self._connect_by(until) as connection:
+                yield connection
+            return
+        try:
+            yield connection
+        finally:
+            pool.putconn(connection)
+
+    def _connect_by(self, until: float) -> Connection:
+        """Connect when the server is back, or raise what keeps it away."""
+        while True:
+            try:
+                return self._connect()
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(AGAIN_S)
+
+    def _begin(self, connection: Connection, *, writes: bool) -> Session:
+        answers = connection.execute(_STARTS[writes])
+        answers.set_result(-1)
+        version, now, generation = cast("tuple[int, int, int]", answers.fetchone())
+        if version > len(schema.migrations()):
+            raise StoreError(schema.too_new(self.place, version))
+        return Session(connection, now if self._clock is None else int(self._clock() * 1_000_000), generation)
+
+    def _is_kept(self, written: Session, until: float) -> bool:
+        """Whether a transaction whose commit was not answered was committed; the server knows, when it is back.
+
+        Raises:
+            LostWriteError: it does not come back in time.
+        """
+        while time.monotonic() < until:
+            with contextlib.suppress(psycopg.OperationalError), self._connect() as connection:
+                return changes.is_kept(self._begin(connection, writes=True), written)
+            time.sleep(AGAIN_S)
+        raise LostWriteError(self.place)
+
+
+def _roll_back(connection: Connection) -> None:
+    """End a transaction that was not committed."""
+    if connection.closed or connection.info.transaction_status is TransactionStatus.IDLE:
+        return
+    with contextlib.suppress(psycopg.Error):  # the server ends it when the connection closes
+        connection.execute("ROLLBACK")

@@ -1,0 +1,1 @@
+"""Health, copies and checks of the database."""

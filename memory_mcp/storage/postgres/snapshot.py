@@ -1,0 +1,162 @@
+"""The snapshot port over one read transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+from memory_mcp.domain.documents import SectionPlace
+from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
+from memory_mcp.domain.models import (
+    BackgroundScores,
+    DocumentFrequencies,
+    Filters,
+    KeywordMatches,
+    Match,
+    Memory,
+    Neighbours,
+    Outline,
+    Page,
+    QueueCounts,
+    Space,
+)
+from memory_mcp.storage import keyword_search
+from memory_mcp.storage.documents import sections
+from memory_mcp.storage.postgres.cache import ReadCache
+from memory_mcp.storage.postgres.db.portable import PortableSql
+from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.lexical.search import PartitionTerms, caches_of
+from memory_mcp.storage.postgres.records import reads
+from memory_mcp.storage.postgres.vectors import context, nearest, queue
+from memory_mcp.storage.postgres.vectors.active import active_space
+from memory_mcp.storage.tokenizer import of_this_thread
+from memory_mcp.storage.vectors import check_space
+
+
+class PostgresSnapshot:
+    """See `domain.ports.Snapshot`; its session is inside a read transaction."""
+
+    def __init__(self, db: Session, cache: ReadCache, *, of_documents: bool = False) -> None:
+        self._db = db
+        self._known = cache
+        self._of_documents = of_documents
+
+    def documents(self) -> PostgresSnapshot:
+        return self._documents
+
+    @cached_property
+    def _documents(self) -> PostgresSnapshot:
+        return PostgresSnapshot(self._db, self._known, of_documents=True)
+
+    def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
+        return reads.fetch(self._db, keys)
+
+    def outlines(self, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
+        return reads.outlines(self._db, keys, most_bytes)
+
+    def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
+        self._db.reach_found()
+        return sections.places(PortableSql(self._db), keys)
+
+    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        return reads.page(self._db, filters, limit, cursor)
+
+    def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
+        around = self._known.around
+        missing = [key for key in keys if key not in around]
+        if missing:
+            found = reads.neighbours(self._db, missing)
+            around.update((key, found.get(key)) for key in missing)
+        return {key: beside for key in keys if (beside := around[key])}
+
+    def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
+        return reads.tags_among(self._db, words, namespace)
+
+    def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        number = self._number(space)
+        if number is None:
+            return []
+        self._db.reach(filters.namespace)
+        found = nearest.nearest(self._db, number, vector, self._narrowed(filters), limit)
+        self._known.namespaces.update((match.key, filters.namespace) for match in found)
+        return found
+
+    def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+        number = self._number(space)
+        return [] if number is None or not keys else nearest.compare(self._db, number, vector, self._filed(keys))
+
+    def tokenizer(self) -> Tokenize:
+        return of_this_thread()
+
+    def languages(self, namespace: str) -> tuple[str, ...]:
+        return keyword_search.languages(self._index(namespace))
+
+    def keyword_search(self, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
+        index = self._index(filters.namespace)
+        return keyword_search.keyword_search(index, index.search(self._narrowed(filters)), query, limit)
+
+    def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
+        return keyword_search.document_frequencies(self._index(namespace), words)
+
+    def contextual_similarity(
+        self, vector: bytes, space: Space, keys: Sequence[int], shares: Sequence[float]
+    ) -> dict[int, float]:
+        number = self._number(space)
+        around = self.neighbours(keys)
+        if number is None or not around:
+            return {}
+        return context.contextual_similarity(self._db, number, vector, self._filed(around), around, shares)
+
+    def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
+        number = self._number(space)
+        if number is None:
+            return BackgroundScores(0, ())
+        self._db.reach(namespace)
+        return context.background_scores(self._db, number, vector, self._narrowed(Filters(namespace)), count)
+
+    def space(self) -> Space | None:
+        return self._active[1] if self._active else None
+
+    def queue(self, namespace: str | None) -> QueueCounts:
+        return queue.counts(self._db, namespace)
+
+    @cached_property
+    def _active(self) -> tuple[int, Space] | None:
+        return active_space(self._db)
+
+    def _number(self, space: Space) -> int | None:
+        """Return the number of the active space; None before the first vector.
+
+        Raises:
+            SpaceMismatchError: `space` is another one.
+        """
+        if self._active is None:
+            return None
+        number, stored = self._active
+        check_space(stored, space)
+        return number
+
+    def _index(self, namespace: str) -> PartitionTerms:
+        partitions = self._known.partitions
+        self._db.reach(namespace)
+        if namespace not in partitions:
+            partitions[namespace] = caches_of(self._db, namespace)
+        return PartitionTerms(self._db, (namespace, self._of_documents), partitions[namespace][self._of_documents])
+
+    def _filed(self, keys: Collection[int]) -> dict[str, list[int]]:
+        """Return memories by their namespaces, where their vectors lie."""
+        known = self._known.namespaces
+        missing = [key for key in keys if key not in known]
+        if missing:
+            self._db.reach_found()
+            known.update(nearest.namespaces_of(self._db, missing))
+        filed: dict[str, list[int]] = defaultdict(list)
+        for key in keys:
+            if key in known:
+                filed[known[key]].append(key)
+        return filed
+
+    def _narrowed(self, filters: Filters) -> Filters:
+        return replace(filters, documents=self._of_documents)

@@ -1,0 +1,1 @@
+"""Chunks, their vectors and the queue, with pgvector."""

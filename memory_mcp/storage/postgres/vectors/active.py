@@ -1,0 +1,69 @@
+"""The spaces that a store knows, and which of them is active."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from memory_mcp.domain.models import Space
+from memory_mcp.storage.postgres.db.session import Session
+
+_LOCK: Final = 0x6D656D32
+"""The advisory lock of the spaces ("mem2"): who writes vectors shares it, who makes or activates one has it alone."""
+
+
+def active_space(db: Session) -> tuple[int, Space] | None:
+    """Return the active space with its number; None before the first vector."""
+    row = db.row("SELECT number, id, dimensions FROM spaces WHERE active")
+    if row is None:
+        return None
+    number, space_id, dimensions = cast("tuple[int, str, int]", row)
+    return number, Space(space_id, dimensions)
+
+
+def number_of(db: Session, space: Space) -> int | None:
+    """Return the number of a space; None if the store has no such space."""
+    number = db.value("SELECT number FROM spaces WHERE id = %s AND dimensions = %s", (space.id, space.dimensions))
+    return cast("int | None", number)
+
+
+def share_spaces(db: Session) -> tuple[int, Space] | None:
+    """Return the active space, which stays so until the end of the write; None before the first vector."""
+    if active_space(db) is None:
+        return None
+    db.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_LOCK,))
+    return active_space(db)
+
+
+def lock_spaces(db: Session) -> None:
+    """Wait for all who write vectors, and let nobody else do so until the end of the write."""
+    db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+
+
+def make_space(db: Session, space: Space, *, active: bool = False) -> int:
+    """Return the number of a space; creates it with its vector table if necessary.
+
+    `active` activates it, in a store without an active space; pending chunks of memories that have been filled into it
+    are removed.
+    """
+    known = number_of(db, space)
+    if known is None:
+        lock_spaces(db)
+        known = number_of(db, space)  # another front may have made it meanwhile
+    if known is None:
+        return _make(db, space, active=active)
+    if active:
+        db.execute("UPDATE spaces SET active = true WHERE number = %s", (known,))
+        db.execute(
+            "DELETE FROM passages WHERE space IS NULL AND key IN (SELECT key FROM passages WHERE space = %s)", (known,)
+        )
+    return known
+
+
+def _make(db: Session, space: Space, *, active: bool) -> int:
+    made = db.value(
+        "INSERT INTO spaces (id, dimensions, active) VALUES (%s, %s, %s) RETURNING number",
+        (space.id, space.dimensions, active),
+    )
+    number = cast("int", made)
+    db.execute("SELECT make_vectors(%s::integer, %s::integer)", (number, space.dimensions))
+    return number

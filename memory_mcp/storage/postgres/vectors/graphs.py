@@ -1,0 +1,57 @@
+"""The graphs of large searches, one for each part of a space's table; they are mended while everybody reads and writes.
+
+A space's table is made with them. What is missing or was left half done is made anew, part by part, so that who goes on
+after a kill begins with the first that is not whole. Without its graph a part is searched exactly, which is slow alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from psycopg import sql
+
+from memory_mcp.storage.postgres.db.session import SCHEMA, Connection
+
+_LOCK: Final = 0x6D656D33
+"""The advisory lock of who mends graphs ("mem3")."""
+_BROKEN: Final = f"""
+  SELECT s.number, part, s.dimensions FROM {SCHEMA}.spaces AS s CROSS JOIN generate_series(0, 7) AS part
+  WHERE NOT EXISTS (
+    SELECT 1 FROM pg_index AS i WHERE i.indisvalid
+      AND i.indexrelid = to_regclass(format('{SCHEMA}.vectors_%s_%s_nearest', s.number, part)))
+  ORDER BY s.number, part
+"""  # noqa: S608 - constants
+
+
+def broken(connection: Connection) -> list[str]:
+    """Return the parts of tables that have no whole graph."""
+    return [f"vectors_{space}_{part}" for space, part, _ in _broken(connection)]
+
+
+def mend(connection: Connection) -> None:
+    """Make the graphs that are not whole; does nothing while another front does.
+
+    Args:
+        connection: outside any transaction, of a user who owns the tables.
+    """
+    if connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
+        return
+    try:
+        for space, part, dimensions in _broken(connection):
+            _make(connection, f"vectors_{space:d}_{part:d}", dimensions)
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def _broken(connection: Connection) -> list[tuple[int, int, int]]:
+    return cast("list[tuple[int, int, int]]", connection.execute(_BROKEN).fetchall())
+
+
+def _make(connection: Connection, part: str, dimensions: int) -> None:
+    graph = sql.Identifier(SCHEMA, f"{part}_nearest")
+    connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(graph))
+    connection.execute(
+        sql.SQL("CREATE INDEX CONCURRENTLY {} ON {} USING hnsw ((embedding::halfvec({})) halfvec_cosine_ops)").format(
+            sql.Identifier(f"{part}_nearest"), sql.Identifier(SCHEMA, part), sql.Literal(dimensions)
+        )
+    )
