@@ -9,8 +9,9 @@ from typing import Literal, cast
 import apsw
 
 from memory_mcp.domain.models import Filters
-from memory_mcp.storage.sqlite.db.conditions import WhereClause, condition
-from memory_mcp.storage.sqlite.db.rows import from_micros, to_json, to_micros
+from memory_mcp.storage.rows import from_micros, to_json, to_micros
+from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.where import WhereClause
 
 
 def extent(db: apsw.Connection, filters: Filters) -> tuple[datetime, datetime] | None:
