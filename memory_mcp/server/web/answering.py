@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError
 from memory_mcp.server.web.parts import Parts, check_csrf, check_site, json_body, query_of, refused, signed_out
-from memory_mcp.server.web.session import Session
+from memory_mcp.server.web.session import PageSession
 from memory_mcp.server.web.view import Action, AnyView, Stream
 from memory_mcp.tools.base import Arguments, parse
 
@@ -22,7 +22,7 @@ VIEW_PATH: Final = "/view"
 NO_CONTENT: Final = 204
 
 Endpoint = Callable[[HttpRequest], Awaitable[Response]]
-SessionWork = Callable[[HttpRequest, Session], Awaitable[Response]]
+SessionWork = Callable[[HttpRequest, PageSession], Awaitable[Response]]
 
 
 def guarded(parts: Parts, work: SessionWork, *, changes: bool) -> Endpoint:
@@ -58,7 +58,7 @@ def routes_of(parts: Parts, view: AnyView) -> list[Route]:
 
 
 def _show(parts: Parts, view: AnyView) -> SessionWork:
-    async def show(request: HttpRequest, session: Session) -> Response:
+    async def show(request: HttpRequest, session: PageSession) -> Response:
         visit = parts.visit(session)
         visit.principal.require(view.scope)
         if view.of_operator:
@@ -83,7 +83,7 @@ def _framed(view: AnyView, html: str) -> str:
 
 
 def _do(parts: Parts, action: Action[Arguments]) -> SessionWork:
-    async def do(request: HttpRequest, session: Session) -> Response:
+    async def do(request: HttpRequest, session: PageSession) -> Response:
         body = await json_body(request, parts.given.settings.http_max_body_bytes)
         answer = await action.run(parts.visit(session), parse(action.arguments, body))
         return JSONResponse({"message": answer.message, "data": answer.data, "html": answer.html})
@@ -92,7 +92,7 @@ def _do(parts: Parts, action: Action[Arguments]) -> SessionWork:
 
 
 def _run(parts: Parts, stream: Stream) -> SessionWork:
-    async def run(request: HttpRequest, session: Session) -> Response:
+    async def run(request: HttpRequest, session: PageSession) -> Response:
         return await stream.run(parts.visit(session), request)
 
     return run
