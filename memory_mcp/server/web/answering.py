@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from html import escape
 from typing import Final
 
@@ -11,6 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from memory_mcp.application.request import Request
 from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError
 from memory_mcp.server.web.parts import Parts, check_csrf, check_site, json_body, query_of, refused, signed_out
 from memory_mcp.server.web.session import PageSession
@@ -35,13 +37,19 @@ def guarded(parts: Parts, work: SessionWork, *, changes: bool) -> Endpoint:
                 return signed_out()
             if changes:
                 check_csrf(request, session)
-            return await work(request, session)
+            answer = partial(_answer, work, request, session)
+            return await parts.given.dispatcher.run(Request(session.principal, "page", answer))
         except MemoryMcpError as error:
             return refused(error)
-        except ClientDisconnect:
-            return Response(status_code=NO_CONTENT)  # nobody reads it
 
     return endpoint
+
+
+async def _answer(work: SessionWork, request: HttpRequest, session: PageSession) -> Response:
+    try:
+        return await work(request, session)
+    except ClientDisconnect:
+        return Response(status_code=NO_CONTENT)  # nobody reads it
 
 
 def routes_of(parts: Parts, view: AnyView) -> list[Route]:

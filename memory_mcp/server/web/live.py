@@ -56,9 +56,8 @@ class Live:
         with self._parts.given.activity.streaming(partial(_put, waiting, None)):
             async with services.watching.listening(partial(_put, waiting)):
                 yield _line({"kind": "hello"})
-                while self._parts.sessions.is_valid(session):
-                    lines = await _next(waiting, session.principal.reach)
-                    if lines is None:
+                while (lines := await _next(waiting, session.principal.reach)) is not None:
+                    if not self._parts.sessions.is_valid(session):
                         return
                     for line in lines:
                         yield line
