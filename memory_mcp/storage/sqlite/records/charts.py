@@ -10,7 +10,8 @@ import apsw
 
 from memory_mcp.domain.models import Filters
 from memory_mcp.storage.rows import from_micros, to_json, to_micros
-from memory_mcp.storage.sqlite.db.conditions import WhereClause, condition
+from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.where import WhereClause
 
 
 def extent(db: apsw.Connection, filters: Filters) -> tuple[datetime, datetime] | None:
@@ -49,7 +50,7 @@ def labels(db: apsw.Connection, filters: Filters, by: Literal["type", "tag"]) ->
     return cast("list[tuple[int, str]]", rows.fetchall())
 
 
-def _tag_labels(db: apsw.Connection, where: WhereClause) -> list[tuple[int, str]]:
+def _tag_labels(db: apsw.Connection, where: WhereClause[apsw.SQLiteValue]) -> list[tuple[int, str]]:
     """Return each memory's most used tag; Python ranks them, as SQLite would sort the tags of each memory."""
     tagged = f"FROM memories AS m JOIN tags AS t USING (key) WHERE {where.sql}"
     used = db.execute(
