@@ -17,7 +17,7 @@ from memory_mcp.domain.models import Space
 from memory_mcp.domain.ports import Snapshots
 from memory_mcp.mapping import wire
 from memory_mcp.mapping.errors import MapError
-from memory_mcp.mapping.kept import KeptMap
+from memory_mcp.mapping.kept import KeptMap, StoreMark
 from memory_mcp.mapping.wire import ReportShare
 
 PROGRAM: Final = "memory_mcp.mapping.drawing_process"
@@ -54,6 +54,7 @@ class Drawing:
 
     store: Snapshots
     space: Space
+    mark: StoreMark
     report: ReportShare
 
     async def whole(self) -> KeptMap:
@@ -87,14 +88,14 @@ class Drawing:
             await self._send(process, wire.DrawingOrder(self.space.dimensions).line())
             await self._rows(process, sample, 0, _LEARNING)
             new = await self._placed(process, keys)
-        return KeptMap(self.space.id, datetime.now(UTC), len(keys), new.keys, new.xs, new.ys, new.model)
+        return KeptMap(self.space.id, self.mark, datetime.now(UTC), len(keys), new.keys, new.xs, new.ys, new.model)
 
     async def _further(self, known: KeptMap, keys: Sequence[int]) -> KeptMap:
         async with _started() as process:
             order = wire.DrawingOrder(self.space.dimensions, len(known.model))
             await self._send(process, order.line() + known.model)
             new = await self._placed(process, keys)
-        return known.with_more(new.keys, new.xs, new.ys)
+        return known.with_more(self.mark, new.keys, new.xs, new.ys)
 
     async def _keys(self) -> list[int]:
         """Return the keys of all memories with a vector."""

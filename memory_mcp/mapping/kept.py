@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from memory_common import whole_file
 from memory_mcp.mapping.errors import MapError
@@ -22,12 +22,21 @@ _MAGIC: Final = b"memory-mcp map 1\n"
 _LONGEST_HEADER: Final = 4_096
 
 
+class StoreMark(NamedTuple):
+    """A write of a store by its number, and a digest that tells it from another store's."""
+
+    seq: int
+    digest: str
+
+
 @dataclass(frozen=True)
 class KeptMap:
     """Where memories lie on the plane."""
 
     space_id: str
     """Of the vectors that were laid out."""
+    mark: StoreMark
+    """Of the store that was drawn, when it last was."""
     drawn_at: datetime
     """When all of them were; later ones may have been added."""
     learned_from: int
@@ -45,13 +54,14 @@ class KeptMap:
         """The position of each key."""
         return dict(zip(self.keys, range(len(self.keys)), strict=True))
 
-    def with_more(self, keys: array[int], xs: array[int], ys: array[int]) -> KeptMap:
+    def with_more(self, mark: StoreMark, keys: array[int], xs: array[int], ys: array[int]) -> KeptMap:
         """Return the map with further memories."""
         places = dict(zip(self.keys, zip(self.xs, self.ys, strict=True), strict=True))
         places.update(zip(keys, zip(xs, ys, strict=True), strict=True))
         ordered = sorted(places)
         return KeptMap(
             self.space_id,
+            mark,
             self.drawn_at,
             self.learned_from,
             array("q", ordered),
@@ -70,6 +80,8 @@ def write(path: Path, kept: KeptMap) -> None:
     header = json.dumps(
         {
             "space": kept.space_id,
+            "seq": kept.mark.seq,
+            "digest": kept.mark.digest,
             "drawn_at": kept.drawn_at.isoformat(),
             "learned_from": kept.learned_from,
             "points": len(kept.keys),
@@ -96,12 +108,13 @@ def read(path: Path) -> KeptMap | None:
             header = cast("dict[str, object]", json.loads(file.readline(_LONGEST_HEADER)))
             points, model = int(str(header["points"])), file.read(int(str(header["model"])))
             keys, xs, ys = (_read(file.read(size * points), kind) for kind, size in (("q", 8), ("H", 2), ("H", 2)))
+        mark = StoreMark(int(str(header["seq"])), str(header["digest"]))
         drawn_at, learned_from = datetime.fromisoformat(str(header["drawn_at"])), int(str(header["learned_from"]))
     except (OSError, ValueError, KeyError):
         return None
     if not len(keys) == len(xs) == len(ys) == points:
         return None
-    return KeptMap(str(header["space"]), drawn_at, learned_from, keys, xs, ys, model)
+    return KeptMap(str(header["space"]), mark, drawn_at, learned_from, keys, xs, ys, model)
 
 
 def _read(content: bytes, kind: str) -> array[int]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Filters, Memory
+from memory_mcp.domain.models import Filters, Memory, MissedChanges
 from memory_mcp.domain.ports import ChartedStore, Snapshot
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.mapping import kept as files
 from memory_mcp.mapping.drawing import NO_VECTORS, Drawing
 from memory_mcp.mapping.errors import MapError
-from memory_mcp.mapping.kept import KeptMap
+from memory_mcp.mapping.kept import KeptMap, StoreMark
 from memory_mcp.mapping.points import Points, PointSets
 
 LEASE: Final = "map"
@@ -96,7 +98,21 @@ class Maps:
             self._known = await asyncio.to_thread(files.read, self._path) if stamp else None
             self._stamp = stamp
         space = await self._store.read(lambda it: it.space(), is_short=True)
-        return self._known if self._known and space and self._known.space_id == space.id else None
+        if self._known is None or space is None or self._known.space_id != space.id:
+            return None
+        return self._known if await self._is_of(self._known.mark) else None
+
+    async def _is_of(self, mark: StoreMark) -> bool:
+        """Return whether a mark is this store's, as it is not after another one was restored over it."""
+        found = await self._mark(mark.seq)
+        return found is None or found == mark
+
+    async def _mark(self, seq: int) -> StoreMark | None:
+        """Return the mark of a write; None where it was pruned."""
+        events = await self._store.events(seq - 1, 1)
+        if isinstance(events, MissedChanges):
+            return None
+        return StoreMark(seq, hashlib.blake2b(repr(events[:1]).encode(), digest_size=16).hexdigest())
 
     def _look(self) -> tuple[int, int] | None:
         try:
@@ -109,14 +125,18 @@ class Maps:
         """Return how far the map is."""
         drawing = self._progress
         if drawing.state is MapState.DRAWING and self._task and self._task.done():
-            return MapProgress(
-                MapState.FAILED, 0, "drawing the map failed; draw it again, or report the bug with the log"
-            )
+            drawing = self._progress = MapProgress(MapState.FAILED, 0, self._unexpected(self._task))
         if drawing.state is MapState.FAILED or (drawing.state is MapState.DRAWING and not self._is_quiet):
             return drawing
         if await self.current():
             return MapProgress(MapState.READY, 1.0)
         return MapProgress(MapState.MISSING, 0, READ_ONLY) if self._read_only else drawing
+
+    @staticmethod
+    def _unexpected(task: asyncio.Task[None]) -> str:
+        """Return that drawing failed as it never should; its error's text may quote anything."""
+        kind = "CancelledError" if task.cancelled() else type(task.exception()).__name__
+        return f"drawing the map failed ({kind}); draw it again, or report the bug"
 
     async def keep_up(self) -> None:
         """Draw what the map lacks, in the background, if there is anything new."""
@@ -139,7 +159,7 @@ class Maps:
         if not self._is_busy:
             self._is_quiet = not anew
             self._progress = MapProgress(MapState.DRAWING)
-            self._task = asyncio.create_task(self._draw(anew=anew))
+            self._task = asyncio.create_task(self._draw(anew=anew), context=Context())  # without the id of a request
 
     async def _draw(self, *, anew: bool) -> None:
         try:
@@ -155,7 +175,8 @@ class Maps:
         space = await self._store.read(lambda it: it.space(), is_short=True)
         if space is None:
             raise MapError(NO_VECTORS)
-        drawing = Drawing(self._store, space, self._report)
+        mark = await self._mark(seq := await self._store.generation()) or StoreMark(seq, "")
+        drawing = Drawing(self._store, space, mark, self._report)
         known = None if anew else await self.current()
         drawn = await drawing.whole() if known is None else await drawing.caught_up(known)
         if drawn is not known:

@@ -23,7 +23,7 @@ from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.domain.models import Chunk, Embedded, Filters, NewMemory, Space
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.mapping import drawing, kept, wire
-from memory_mcp.mapping.kept import KeptMap
+from memory_mcp.mapping.kept import KeptMap, StoreMark
 from memory_mcp.mapping.points import Points
 from memory_mcp.mapping.service import LEASE, LEASE_S, Maps, MapState
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -179,6 +179,18 @@ async def test_a_map_of_another_models_vectors_is_none(store: SqliteStore, maps:
     assert len((await seen(maps)).keys) == 3 * EACH
 
 
+async def test_a_map_of_another_store_is_none(store: SqliteStore, maps: Maps, tmp_path: Path) -> None:
+    """As when a file was put in its place: its keys mean other memories."""
+    await drawn(maps)
+    other = SqliteStore(tmp_path / "other.db")
+    await fill(other, "here", [0, 1, 2] * (2 * EACH))
+    moved = Maps(other, Lease(other, LEASE), maps._path)
+    assert await moved.points(HERE, "type") is None
+    assert await drawn(moved, anew=False) is MapState.READY
+    assert len((await seen(moved)).keys) == 6 * EACH
+    await other.close()
+
+
 async def test_one_front_at_a_time_draws(store: SqliteStore, maps: Maps) -> None:
     """Another one's lease is respected; the map is there for all when it is done."""
     other = Lease(store, LEASE)
@@ -238,6 +250,26 @@ async def test_a_process_that_dies_is_reported(maps: Maps, monkeypatch: pytest.M
     assert await drawn(maps) is MapState.READY
 
 
+async def test_a_bug_is_told_without_its_text(maps: Maps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its kind alone, and it can be tried again."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(kept, "write", fail)
+    maps.draw(anew=True)
+    assert maps._task is not None
+    await asyncio.wait([maps._task])
+    progress = await maps.progress()
+    assert (progress.state, "RuntimeError" in progress.cause, "secret" in progress.cause) == (
+        MapState.FAILED,
+        True,
+        False,
+    )
+    monkeypatch.undo()
+    assert await drawn(maps) is MapState.READY
+
+
 async def test_closing_ends_the_process(maps: Maps) -> None:
     """Nothing goes on drawing behind a front that has ended."""
     maps.draw(anew=True)
@@ -255,7 +287,14 @@ def test_a_damaged_file_is_no_map(tmp_path: Path, data: st.DataObject) -> None:
     """Whatever is cut off or overwritten, it is drawn again or read as a map of as many numbers."""
     path = tmp_path / "memory.db-map"
     whole = KeptMap(
-        "s", datetime.now(UTC), 3, array("q", [1, 2, 9]), array("H", [5, 6, 7]), array("H", [8, 9, 1]), b"model"
+        "s",
+        StoreMark(5, "d"),
+        datetime.now(UTC),
+        3,
+        array("q", [1, 2, 9]),
+        array("H", [5, 6, 7]),
+        array("H", [8, 9, 1]),
+        b"model",
     )
     kept.write(path, whole)
     assert kept.read(path) == whole

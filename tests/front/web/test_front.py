@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -51,16 +52,15 @@ class Passing:
 async def ends_after(settings: Settings, *, ends_when_idle: bool = True, streams_s: float = 0.0) -> float | None:
     """Return after how many seconds a front ends by itself, if a page is open for some of them."""
     clock, ended = Clock(), asyncio.Event()
-    begun, streams = clock.now, []
+    begun, streams = clock.now, contextlib.ExitStack()
 
     def look(now: float) -> None:
-        if now - begun >= streams_s and streams:
-            streams.pop().__exit__(None, None, None)
+        if now - begun >= streams_s:
+            streams.close()
 
     page = PageFront(ends_when_idle=ends_when_idle, clock=clock, sleep=Passing(clock, look))
     if streams_s:
-        streams.append(page.activity.streaming(lambda: None))
-        streams[0].__enter__()
+        streams.enter_context(page.activity.streaming(lambda: None))
     async with page.running(front_of(settings), ended.set):
         for _ in range(5_000):
             await asyncio.sleep(0)
