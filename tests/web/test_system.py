@@ -158,7 +158,7 @@ def test_a_folder_is_read_and_kept_current_where_that_is_allowed(sign_in: SignIn
 
 
 def test_too_large_a_file_is_refused_with_its_size(sign_in: SignIn, system: System) -> None:
-    """By the page before anything is sent, and by the server if it is sent all the same."""
+    """By the page, before anything is sent."""
     large = system.folder / "large.bin"
     with large.open("wb") as file:
         file.truncate(26_000_000)

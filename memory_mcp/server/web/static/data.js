@@ -6,7 +6,7 @@ const END = '"memory_mcp_export_end"';
 export function mount(root, page) {
   const { $ } = page.ui;
   const backups = follow($('#backups', root), page, '/data?part=backups');
-  const operations = follow($('#operations', root), page, '/data?part=operations', { ms: 500, changed: backups.again });
+  const operations = follow($('#operations', root), page, '/data?part=operations', { changed: backups.again });
   const begin = async (name, body) => { if (await change(page, name, body, operations)) $('#operations', root).scrollIntoView({ block: 'nearest' }); };
 
   $('#back-up', root)?.addEventListener('click', () => begin('data.backup', {}));
