@@ -67,7 +67,7 @@ test-services: setup-front .venv-services/.stamp ## Ask real servers of other pr
 	touch $@
 
 test-web: setup-front .node-web/.stamp ## Drive the page in a browser (wants chromium and npm)
-	$(FRONT) -m pytest tests/web -m web
+	$(FRONT) -m pytest tests/web -m web -n 2 --dist loadfile
 
 # The browser itself is the system's: `apt-get install chromium`, or Chrome.
 .node-web/.stamp: Makefile

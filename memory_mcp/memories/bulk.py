@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
 from memory_mcp.domain.errors import ConflictError, ForbiddenError, NotFoundError
-from memory_mcp.domain.models import MAX_TAGS, Change, Memory
-from memory_mcp.domain.names import folded, tags_once
+from memory_mcp.domain.models import MAX_TAGS, Change, Memory, Revision
+from memory_mcp.domain.names import canonical, folded, tags_once
 from memory_mcp.domain.principal import Reach
 from memory_mcp.memories.service import Memories
 
@@ -87,14 +87,30 @@ class Bulk:
 
     async def _undo(self, name: UndoneName, one: Changed) -> Changed:
         if name == "delete":
-            return _done(await self._memories.undelete(one.id, self._reach, one.revision))
-        memory = await self._memories.get(one.id, self._reach)
-        if memory.revision != one.revision:
-            raise ConflictError("it changed meanwhile")
+            memory = await self._as_left(await self._memories.deleted(one.id, self._reach), one)
+            return _done(await self._memories.undelete(one.id, self._reach, memory.revision))
+        memory = await self._as_left(await self._memories.get(one.id, self._reach), one)
         if name == "restore":
             await self._memories.delete(one.id, self._reach, dry_run=False)
             return _done(memory)
-        return _done(await self._memories.revert(one.id, self._reach, one.revision - 1, one.revision))
+        return _done(await self._memories.revert(one.id, self._reach, one.revision - 1, memory.revision))
+
+    async def _as_left(self, memory: Memory, one: Changed) -> Memory:
+        """Return a memory that says what it said after the change: later ones may have been undone.
+
+        Raises:
+            ConflictError: it says something else.
+        """
+        if memory.revision != one.revision:
+            past = {was.revision: was for was in await self._memories.revisions(memory)}
+            was = past.get(one.revision)
+            if was is None or _says(was) != _says(memory):
+                raise ConflictError("it changed meanwhile")
+        return memory
+
+
+def _says(memory: Memory | Revision) -> tuple[object, ...]:
+    return memory.content, frozenset(memory.tags), memory.type, canonical(memory.metadata)
 
 
 def _done(memory: Memory) -> Changed:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import MAX_TAGS, Change, Filters, NewMemory, Stored
@@ -21,7 +24,12 @@ LATER = datetime.max.replace(tzinfo=UTC)
 
 @pytest.fixture
 def memories() -> Memories:
-    """Give the service on an empty store."""
+    """Give the service."""
+    return on_an_empty_store()
+
+
+def on_an_empty_store() -> Memories:
+    """Return the service on an empty store."""
     indexer = Indexer(FakeEmbedder(), interactive_budget_s=1, bulk_budget_s=20)
     return Memories(FakeStore(), indexer, on_pending=lambda: None)
 
@@ -67,6 +75,39 @@ async def test_a_change_and_its_undo(memories: Memories, action: BulkAction, aft
     undone = await bulk.undo(action.name, outcome.done)
     assert ([one.id for one in undone.done], undone.refused) == ([one.id for one in outcome.done], ())
     assert await state(memories, "a", "b") == before
+
+
+ACTIONS = st.sampled_from(
+    [
+        BulkAction("tag", ("red", "blue")),
+        BulkAction("untag", ("RED",)),
+        BulkAction("type", type="fact"),
+        BulkAction("delete"),
+        BulkAction("restore"),
+    ]
+)
+NAMES = st.lists(st.sampled_from("abcd"), min_size=1, unique=True)
+
+
+@settings(max_examples=40)
+@given(steps=st.lists(st.tuples(ACTIONS, NAMES), min_size=1, max_size=6))
+def test_undone_in_turn_all_is_as_it_was(steps: list[tuple[BulkAction, list[str]]]) -> None:
+    """Whatever was done to whichever memories, the undos take it back, the last one first; none is refused."""
+
+    async def run() -> None:
+        memories = on_an_empty_store()
+        for name in "abcd":
+            await put(memories, name, *(["red"] if name < "c" else []))
+        await memories.delete("d", HERE, dry_run=False)
+        bulk, done = Bulk(memories, HERE), []
+        before = await state(memories, *"abcd")
+        for action, names in steps:
+            done.append((action.name, (await bulk.apply(action, names)).done))
+        for name, changed in reversed(done):
+            assert (await bulk.undo(name, changed)).refused == ()
+        assert await state(memories, *"abcd") == before
+
+    asyncio.run(run())
 
 
 async def test_a_restore_and_its_undo(memories: Memories) -> None:

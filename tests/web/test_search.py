@@ -102,7 +102,8 @@ def test_filters_narrow_and_stand_in_the_address(sign_in: SignIn) -> None:
     tab.wait("text=No memory fits these filters")
     assert "Created from" in tab.text("#interval")
     tab.fill("[name=time_expr]", "the day of the tentacle")
-    tab.wait("text=This filter was not understood")
+    tab.wait("text=This search cannot be done")
+    assert tab.count("[name=time_expr][aria-invalid=true]") == 1
     tab.fill("[name=time_expr]", "today")
     tab.wait("#hits >> text=landlord")
     tab.shot("search-filters")

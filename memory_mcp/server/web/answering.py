@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from html import escape
 from typing import Final
 
@@ -11,9 +12,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from memory_mcp.application.request import Request
 from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError
 from memory_mcp.server.web.parts import Parts, check_csrf, check_site, json_body, query_of, refused, signed_out
-from memory_mcp.server.web.session import Session
+from memory_mcp.server.web.session import PageSession
 from memory_mcp.server.web.view import Action, AnyView, Stream
 from memory_mcp.tools.base import Arguments, parse
 
@@ -22,7 +24,7 @@ VIEW_PATH: Final = "/view"
 NO_CONTENT: Final = 204
 
 Endpoint = Callable[[HttpRequest], Awaitable[Response]]
-SessionWork = Callable[[HttpRequest, Session], Awaitable[Response]]
+SessionWork = Callable[[HttpRequest, PageSession], Awaitable[Response]]
 
 
 def guarded(parts: Parts, work: SessionWork, *, changes: bool) -> Endpoint:
@@ -35,13 +37,19 @@ def guarded(parts: Parts, work: SessionWork, *, changes: bool) -> Endpoint:
                 return signed_out()
             if changes:
                 check_csrf(request, session)
-            return await work(request, session)
+            answer = partial(_answer, work, request, session)
+            return await parts.given.dispatcher.run(Request(session.principal, "page", answer))
         except MemoryMcpError as error:
             return refused(error)
-        except ClientDisconnect:
-            return Response(status_code=NO_CONTENT)  # nobody reads it
 
     return endpoint
+
+
+async def _answer(work: SessionWork, request: HttpRequest, session: PageSession) -> Response:
+    try:
+        return await work(request, session)
+    except ClientDisconnect:
+        return Response(status_code=NO_CONTENT)  # nobody reads it
 
 
 def routes_of(parts: Parts, view: AnyView) -> list[Route]:
@@ -58,7 +66,7 @@ def routes_of(parts: Parts, view: AnyView) -> list[Route]:
 
 
 def _show(parts: Parts, view: AnyView) -> SessionWork:
-    async def show(request: HttpRequest, session: Session) -> Response:
+    async def show(request: HttpRequest, session: PageSession) -> Response:
         visit = parts.visit(session)
         visit.principal.require(view.scope)
         if view.of_operator:
@@ -83,7 +91,7 @@ def _framed(view: AnyView, html: str) -> str:
 
 
 def _do(parts: Parts, action: Action[Arguments]) -> SessionWork:
-    async def do(request: HttpRequest, session: Session) -> Response:
+    async def do(request: HttpRequest, session: PageSession) -> Response:
         body = await json_body(request, parts.given.settings.http_max_body_bytes)
         answer = await action.run(parts.visit(session), parse(action.arguments, body))
         return JSONResponse({"message": answer.message, "data": answer.data, "html": answer.html})
@@ -92,7 +100,7 @@ def _do(parts: Parts, action: Action[Arguments]) -> SessionWork:
 
 
 def _run(parts: Parts, stream: Stream) -> SessionWork:
-    async def run(request: HttpRequest, session: Session) -> Response:
+    async def run(request: HttpRequest, session: PageSession) -> Response:
         return await stream.run(parts.visit(session), request)
 
     return run

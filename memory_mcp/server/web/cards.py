@@ -33,7 +33,7 @@ class MarkedText(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class ScoreReason:
     """Why a hit has its score."""
 
     parts: Sequence[ScorePart]
@@ -60,7 +60,7 @@ class Card:
     created_at: datetime
     score: float | None = None
     document: DocumentFields | None = None
-    why: Why | None = None
+    why: ScoreReason | None = None
     deleted_at: datetime | None = None
 
 
@@ -107,7 +107,7 @@ def listed_card(memory: MemoryFields, namespace: str, reach: Reach, deleted_at: 
 def hit_cards(result: SearchResult, query: str, namespace: str, reach: Reach) -> list[Card]:
     """Return the hits of a search, each with why it has its score."""
     finder = WordFinder(_words(result, query))
-    why = {told.id: Why(score_parts(told, result), told) for told in result.explain or ()}
+    why = {told.id: ScoreReason(score_parts(told, result), told) for told in result.explain or ()}
     cards = []
     for hit in result.results:
         shown, lies = _passage(hit, result, query), hit.namespace or namespace

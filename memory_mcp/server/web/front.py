@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +17,7 @@ from memory_mcp.environment import own_folder
 from memory_mcp.server.http.app import Front
 from memory_mcp.server.web.session import Activity, Codes, Monotonic
 from memory_mcp.server.web.whereabouts import Register, Whereabouts, link
-from memory_mcp.settings import Settings
+from memory_mcp.settings import SQLITE, Settings
 
 IDLE_S: Final = 15 * 60.0
 """Seconds without a page after which a front ends that `open` has started."""
@@ -33,7 +34,10 @@ def register_of_user() -> Register:
 
 def store_of(settings: Settings) -> str:
     """Return what tells the stores of this user apart."""
-    return f"{settings.storage_backend}:{settings.sqlite_path}"
+    place = (
+        settings.sqlite_path if settings.storage_backend == SQLITE else (settings.postgres_url, settings.sqlite_path)
+    )
+    return f"{settings.storage_backend}:{hashlib.sha256(str(place).encode()).hexdigest()}"  # an address has a password
 
 
 class PageFront:

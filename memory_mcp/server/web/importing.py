@@ -12,8 +12,8 @@ from typing import Final
 
 from memory_mcp.application.moving_in import Move, Reporting
 from memory_mcp.application.transfer import EndsEarlyError, Imported, import_export, records
+from memory_mcp.domain.documents import DocumentRecord
 from memory_mcp.domain.errors import InvalidArgumentError, TransferError
-from memory_mcp.domain.models import Record
 from memory_mcp.imports.moving import Moved
 from memory_mcp.imports.planning import Plan
 from memory_mcp.server.web.operations import Operation
@@ -48,6 +48,7 @@ class ImportPlan:
     """What an import would do."""
 
     memories: int
+    documents: int = 0
     versions: int = 0
     deleted: int = 0
     """In the source; they are left out unless they were asked for."""
@@ -67,6 +68,8 @@ class ImportReport:
     known: int
     pending: int
     conflicts: ReportLines
+    documents: int = 0
+    """Created, whose sections are among the memories."""
     differences: ReportLines = ReportLines((), 0)
     deleted_there: ReportLines = ReportLines((), 0)
     renamed: ReportLines = ReportLines((), 0)
@@ -93,18 +96,20 @@ async def import_own(visit: Visit, source: Path, operation: Operation) -> Import
         operation.enter("importing", plan.memories)
         done = await visit.operate("import", work, "bulk")
     renamed = ReportLines.of(done.renamed)
-    return ImportReport(done.created, done.known, done.pending, ReportLines.of(done.conflicts), renamed=renamed)
+    conflicts = ReportLines.of(done.conflicts)
+    return ImportReport(done.created, done.known, done.pending, conflicts, done.documents, renamed=renamed)
 
 
 def _counted(source: Path, operation: Operation) -> ImportPlan:
     """Read a file to its end; in a thread, because its lines are parsed."""
-    memories, versions, is_cut = 0, 0, False
+    memories, documents, versions, is_cut = 0, 0, 0, False
     namespaces: dict[str, int] = {}
     with source.open("rb") as file, contextlib.suppress(EndsEarlyError):
         is_cut = True
         for record in records(file, "nothing was imported"):
-            if not isinstance(record, Record):
-                continue  # a document: it names memories that were counted
+            if isinstance(record, DocumentRecord):
+                documents += 1
+                continue
             memories, versions = memories + 1, versions + len(record.revisions)
             namespaces[record.memory.namespace] = namespaces.get(record.memory.namespace, 0) + 1
             if memories % COUNTED == 0:
@@ -112,7 +117,7 @@ def _counted(source: Path, operation: Operation) -> ImportPlan:
                 if operation.state.is_final:
                     break
         is_cut = False
-    return ImportPlan(memories, versions, namespaces=namespaces, is_cut=is_cut)
+    return ImportPlan(memories, documents, versions, namespaces=namespaces, is_cut=is_cut)
 
 
 async def import_peer(visit: Visit, move: Move, operation: Operation) -> ImportReport:
@@ -156,7 +161,14 @@ def _called(path: Path, name: str) -> Iterator[None]:
 def _shown(plan: Plan) -> ImportPlan:
     remarks = [(kind, what, len(source_ids)) for (kind, what), source_ids in plan.remarks.items()]
     skipped = ReportLines.of([f"{source_id}: {why}" for source_id, why in plan.skipped])
-    return ImportPlan(plan.taken, plan.versions, plan.deleted, dict(plan.namespaces), remarks, skipped)
+    return ImportPlan(
+        plan.taken,
+        versions=plan.versions,
+        deleted=plan.deleted,
+        namespaces=dict(plan.namespaces),
+        remarks=remarks,
+        skipped=skipped,
+    )
 
 
 def _told(moved: Moved, run: str | None) -> ImportReport:
@@ -165,7 +177,7 @@ def _told(moved: Moved, run: str | None) -> ImportReport:
         moved.known,
         moved.pending,
         ReportLines.of(moved.conflicts),
-        ReportLines.of(moved.differences),
-        ReportLines.of(moved.deleted_there),
+        differences=ReportLines.of(moved.differences),
+        deleted_there=ReportLines.of(moved.deleted_there),
         run=run,
     )

@@ -17,7 +17,7 @@ from memory_mcp.domain.models import Event, MissedChanges
 from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.server.web.answering import VIEW_PATH, guarded
 from memory_mcp.server.web.parts import Parts
-from memory_mcp.server.web.session import Session
+from memory_mcp.server.web.session import PageSession
 
 EVERY_S: Final = 15.0
 """Seconds of silence after which a line says that the stream goes on."""
@@ -40,7 +40,7 @@ class Live:
     def route(self) -> Route:
         return Route(f"{VIEW_PATH}/live", guarded(self._parts, self._answer, changes=False), methods=["GET"])
 
-    async def _answer(self, request: HttpRequest, session: Session) -> Response:
+    async def _answer(self, request: HttpRequest, session: PageSession) -> Response:
         del request
 
         async def allowed() -> None:
@@ -49,16 +49,15 @@ class Live:
         await self._parts.given.dispatcher.run(Request(session.principal, "live", allowed, (Scope.READ,), "read"))
         return StreamingResponse(self._lines(session), media_type="application/x-ndjson")
 
-    async def _lines(self, session: Session) -> AsyncIterator[bytes]:
+    async def _lines(self, session: PageSession) -> AsyncIterator[bytes]:
         """Yield a line for each write, for as long as the session is valid and the front runs."""
         waiting: Waiting = asyncio.Queue(MOST_WAITING)
         services = await self._parts.given.services()
         with self._parts.given.activity.streaming(partial(_put, waiting, None)):
             async with services.watching.listening(partial(_put, waiting)):
                 yield _line({"kind": "hello"})
-                while self._parts.sessions.is_valid(session):
-                    lines = await _next(waiting, session.principal.reach)
-                    if lines is None:
+                while (lines := await _next(waiting, session.principal.reach)) is not None:
+                    if not self._parts.sessions.is_valid(session):
                         return
                     for line in lines:
                         yield line

@@ -19,7 +19,7 @@ from memory_mcp.domain.principal import Reach
 from memory_mcp.server.http.errors import to_response
 from memory_mcp.server.web.operations import Operations
 from memory_mcp.server.web.rendering import Templates
-from memory_mcp.server.web.session import Activity, Codes, Monotonic, Session, Sessions
+from memory_mcp.server.web.session import Activity, Codes, Monotonic, PageSession, Sessions
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Visit
 from memory_mcp.server.web.whereabouts import Register
@@ -59,7 +59,7 @@ class Parts:
         self.operations = Operations()
         self.cookie: Final = f"memory_mcp_{given.port}"
 
-    def session(self, request: HttpRequest) -> Session | None:
+    def session(self, request: HttpRequest) -> PageSession | None:
         """Return who is signed in."""
         cookie, secret = request.cookies.get(self.cookie, ""), request.headers.get(SECRET_HEADER, "")
         session = self.sessions.find(cookie, secret) if cookie and secret else None
@@ -67,7 +67,7 @@ class Parts:
             self.given.activity.touch()
         return session
 
-    def visit(self, session: Session) -> Visit:
+    def visit(self, session: PageSession) -> Visit:
         """Return what a view gets."""
         given = self.given
         return Visit(
@@ -94,7 +94,7 @@ def refused(error: MemoryMcpError) -> Response:
     return answer
 
 
-def check_csrf(request: HttpRequest, session: Session) -> None:
+def check_csrf(request: HttpRequest, session: PageSession) -> None:
     """Require the token that a change must carry.
 
     Raises:

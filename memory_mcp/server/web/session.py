@@ -88,7 +88,7 @@ class Codes:
 
 
 @dataclass(slots=True)
-class Session:
+class PageSession:
     """One sign-in."""
 
     id: str
@@ -107,7 +107,7 @@ class Opened(NamedTuple):
 
     cookie: str
     secret: str
-    session: Session
+    session: PageSession
 
 
 class Sessions:
@@ -117,7 +117,7 @@ class Sessions:
         self._tokens = tokens
         self._default = default
         self._clock = clock
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, PageSession] = {}
 
     def open(self, token: Token | None) -> Opened:
         """Open a session for a token's holder, or for the local user."""
@@ -126,11 +126,13 @@ class Sessions:
         cookie, secret = secrets.token_urlsafe(BYTES), secrets.token_urlsafe(BYTES)
         principal = token.principal(self._default) if token else local_user(self._default)
         csrf = secrets.token_urlsafe(BYTES)
-        session = Session(_digest(cookie), principal, csrf, _digest(secret), token.id if token else None, self._clock())
+        session = PageSession(
+            _digest(cookie), principal, csrf, _digest(secret), token.id if token else None, self._clock()
+        )
         self._sessions[session.id] = session
         return Opened(cookie, secret, session)
 
-    def find(self, cookie: str, secret: str) -> Session | None:
+    def find(self, cookie: str, secret: str) -> PageSession | None:
         """Return the session of a cookie and its secret, unless it has ended."""
         session = self._sessions.get(_digest(cookie))
         if session is None or not hmac.compare_digest(session.secret, _digest(secret)):
@@ -141,13 +143,13 @@ class Sessions:
         session.seen = self._clock()
         return session
 
-    def is_valid(self, session: Session) -> bool:
+    def is_valid(self, session: PageSession) -> bool:
         """Return whether a session goes on: not idle for too long, and its token neither expired nor revoked."""
         if session.id not in self._sessions or self._clock() - session.seen >= IDLE_S:
             return False
         return session.token is None or self._tokens.is_valid(session.token)
 
-    def close(self, session: Session) -> None:
+    def close(self, session: PageSession) -> None:
         self._sessions.pop(session.id, None)
 
 

@@ -14,7 +14,7 @@ from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, Memor
 from memory_mcp.domain.principal import Principal, Reach, Scope, Token
 from memory_mcp.server.web.answering import guarded
 from memory_mcp.server.web.parts import Parts, check_site, json_body, refused
-from memory_mcp.server.web.session import Opened, Session
+from memory_mcp.server.web.session import Opened, PageSession
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.whereabouts import link
 
@@ -88,18 +88,18 @@ class SignIn:
             return token
         raise ForbiddenError(text("session.token_refused"))
 
-    async def _sign_out(self, request: HttpRequest, session: Session) -> Response:
+    async def _sign_out(self, request: HttpRequest, session: PageSession) -> Response:
         del request
         self._parts.sessions.close(session)
         response = Response(status_code=204)
         response.delete_cookie(self._parts.cookie, path="/", httponly=True, samesite="strict")
         return response
 
-    async def _describe(self, request: HttpRequest, session: Session) -> Response:
+    async def _describe(self, request: HttpRequest, session: PageSession) -> Response:
         del request
         return JSONResponse(self._facts(session))
 
-    def _facts(self, session: Session) -> dict[str, object]:
+    def _facts(self, session: PageSession) -> dict[str, object]:
         visit = self._parts.visit(session)
         return {
             "csrf": session.csrf,

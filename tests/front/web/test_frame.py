@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,12 @@ async def test_bodies_are_bounded(tmp_path: Path) -> None:
     browser = await PageSite(tmp_path, http_max_body_bytes=2_000).sign_in()
     answer = await browser.http.post("/do/memory.revert", content=b"{" + b" " * 2_000 + b"}")
     assert (answer.status_code, "MCP_MEMORY_HTTP_MAX_BODY_BYTES" in answer.json()["error"]) == (400, True)
+
+
+async def test_what_nobody_expected_is_said_without_its_details(tmp_path: Path) -> None:
+    """With a number that the log has too, as MCP's clients get it."""
+    browser = await PageSite(tmp_path, lambda services: replace(services, memories=None)).sign_in()  # type: ignore[arg-type]  # a bug
+    answer = await browser.http.get("/view/")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "NoneType" not in answer.text
+    assert re.search("[0-9a-f]{32}", answer.json()["error"])

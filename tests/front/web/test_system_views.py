@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,14 @@ import pytest
 
 from memory_mcp.domain.checks import Inquiry
 from memory_mcp.domain.documents import DocumentState
+from memory_mcp.domain.errors import DiskFullError
 from memory_mcp.domain.jobs import JobFileState, JobState
 from memory_mcp.domain.models import Condition, Finding, NewMemory, Stored
 from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.domain.sources import SourceError, SourceItem
-from memory_mcp.server.web import uploads
+from memory_mcp.server.web.uploads import UploadBounds, receive
 from memory_mcp.tools.services import IngestRules, Services
+from tests.disks import small_disk
 from tests.fakes.sources import FakeSource, FakeSources
 from tests.front.web.kit import READ_WRITE, PageSite, SignedIn
 
@@ -186,17 +187,16 @@ async def test_a_refused_upload_says_why(site: PageSite, content: bytes, words: 
     assert await site.store.documents.jobs("default", 9) == []
 
 
-async def test_a_full_disk_refuses_an_upload(site: PageSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is said, and nothing is left behind."""
+async def test_a_full_disk_refuses_an_upload(tmp_path: Path) -> None:
+    """The reason is said, as it is for every other write."""
 
-    def full(file: object, piece: bytes) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    async def stream() -> AsyncIterator[bytes]:
+        yield body({"a.md": bytes(1_000_000)})
 
-    monkeypatch.setattr(uploads, "_put", full)
-    answer = await sent(await site.sign_in(), "documents.upload", body({"a.md": b"# A"}))
-    assert answer.status_code == 503
-    assert "the disk is full" in answer.json()["error"]
-    assert await site.store.documents.jobs("default", 9) == []
+    with small_disk(tmp_path / "disk", 1) as disk:
+        disk.fill(spare=8_192)
+        with pytest.raises(DiskFullError):
+            await receive(stream(), disk.folder, UploadBounds(1, 2_000_000, 2_000_000))
 
 
 async def test_an_upload_needs_the_token_of_a_change(site: PageSite) -> None:

@@ -16,12 +16,18 @@ async function batch(name, body) {
   }
 }
 
+// What this tab has just written is told by the change log too, a moment later; nobody needs to hear of it.
+const OWN_MS = 3000;
+const own = new Map();
+export const isOwn = (id) => Date.now() - (own.get(id) ?? 0) < OWN_MS;
+
 async function inBatches(name, items, body, told) {
   const all = { done: [], refused: [], unchanged: 0 };
   for (let at = 0; at < items.length; at += AT_ONCE) {
     told?.(at, items.length);
     const { data } = await batch(name, body(items.slice(at, at + AT_ONCE)));
     all.done.push(...data.done);
+    for (const { id } of data.done) own.set(id, Date.now());
     all.refused.push(...data.refused);
     all.unchanged += data.unchanged;
   }
@@ -59,11 +65,11 @@ export async function change(name, ids, { namespace, given = {}, told, after = (
 }
 
 // Ask for tags or a type.
-function asked(name) {
+function asked(name, count) {
   const input = el('input', { name: 'value', required: true, maxlength: name === 'type' ? 64 : 2000, autocomplete: 'off', list: name === 'type' ? 'types' : 'tags' });
   const dialog = el('dialog', { 'aria-labelledby': 'ask-title' },
     el('form', { method: 'dialog' },
-      el('h2', { id: 'ask-title' }, t(`bulk.ask_${name}`)),
+      el('h2', { id: 'ask-title' }, t(`bulk.ask_${name}`, { count })),
       el('label', { class: 'field' }, el('span', {}, t(name === 'type' ? 'search.type' : 'search.tags')), input),
       el('div', { class: 'actions' },
         el('button', { class: 'button', type: 'button', 'data-close': '' }, t('shell.cancel')),
@@ -162,7 +168,7 @@ export class Selection {
     if (name === 'delete') {
       if (ids.length > 1 && !await confirm({ title: t('bulk.sure', { count: ids.length }), text: t('bulk.sure_text'), yes: t('bulk.do_delete'), kind: 'danger' })) return;
     } else if (name !== 'restore') {
-      const value = await asked(name);
+      const value = await asked(name, ids.length);
       if (value === null) return;
       given[name === 'type' ? 'type' : 'tags'] = name === 'type' ? value : value.split(',').map((tag) => tag.trim()).filter(Boolean);
     }

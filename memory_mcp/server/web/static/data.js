@@ -37,11 +37,11 @@ function mountExport(root, page) {
     try {
       const response = await page.ask(`/raw/data.export?without_documents=${$('#without-documents', root).checked}`, { signal: taking.signal });
       const name = response.headers.get('content-disposition').match(/filename="([^"]+)"/)[1];
-      const { pieces, memories } = await taken(response.body, (count, bytes) => {
+      const { pieces, count } = await taken(response.body, (count, bytes) => {
         $('#exported', root).textContent = page.t('data.exporting', { count, size: `${(bytes / 1e6).toFixed(1)} MB` });
       }, page);
       download(new Blob(pieces, { type: 'application/jsonl' }), name, page);
-      $('#exported', root).textContent = page.t('data.exported', { count: memories });
+      $('#exported', root).textContent = page.t('data.exported', { count });
     } catch (error) {
       $('#exported', root).textContent = '';
       if (error.name !== 'AbortError' && error.code !== 'signed_out') $('#export-error', root).textContent = error.message;
@@ -75,7 +75,7 @@ async function taken(body, tell, page) {
   }
   const last = tail.trimEnd().split('\n').pop();
   if (!last.startsWith(`{${END}`)) throw new Error(errorIn(last) ?? page.t('data.cut_off'));
-  return { pieces, memories: JSON.parse(last)[END.slice(1, -1)] };
+  return { pieces, count: JSON.parse(last)[END.slice(1, -1)] };
 }
 
 function errorIn(line) {

@@ -1,6 +1,5 @@
 // A memory: read, edit as it was read, delete, and what it was.
 import { Selection, change } from './bulk.js';
-import { offerInvisible } from './invisible.js';
 
 export function mount(root, page) {
   const { $, complain, confirm, copy, el, icon, show, toast } = page.ui;
@@ -18,8 +17,6 @@ export function mount(root, page) {
   let saved = null;
   let leaving = false;
   let selection = null;
-
-  offerInvisible($('#content', root));
 
   async function loadRelated() {
     const related = $('#related', root);

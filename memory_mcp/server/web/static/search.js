@@ -1,5 +1,5 @@
 // Search as you type in the box above, and filters: everything is in the address, and an older answer never wins.
-import { Selection } from './bulk.js';
+import { Selection, isOwn } from './bulk.js';
 
 const FIELDS = ['namespace', 'tags', 'tag_match', 'type', 'time_expr', 'mode'];
 const DEFAULTS = { tag_match: 'any', mode: 'auto' };
@@ -44,7 +44,7 @@ export function mount(root, page) {
       if (signal.aborted || leaving) return;
       heard.clear();
       show(results, html);
-      countFilters();
+      tellAbout();
       selection.refresh();
       say($('#summary', results)?.textContent ?? $('h2', results)?.textContent ?? '');
       if (focus) $(focus, results)?.focus();
@@ -132,7 +132,7 @@ export function mount(root, page) {
   const namespace = () => form.elements.namespace?.value.trim() || page.session.namespace;
   const selection = new Selection(results, {
     namespace,
-    after: () => search(),
+    after: () => (leaving ? page.reload() : search()),
     matching: async () => {
       const { data } = await page.act('memories.matching', matchingBody());
       return data;
@@ -152,7 +152,13 @@ export function mount(root, page) {
   const refresh = selection.refresh.bind(selection);
   selection.refresh = (keep) => { selection.matching = isListed() ? matchAll : null; refresh(keep); };
 
-  countFilters();
+  // Which filter a problem is about; the server has told it in words.
+  function tellAbout() {
+    countFilters();
+    const problem = $('[data-problem]', results)?.dataset.problem;
+    for (const input of form.elements) if (input.name && input.name !== 'document_title') input.setAttribute('aria-invalid', String(input.name === problem));
+  }
+  tellAbout();
 
   // More of a list is put beneath what is there.
   results.addEventListener('click', async ({ target }) => {
@@ -182,8 +188,8 @@ export function mount(root, page) {
     if (event.kind === 'missed') { heard.add('missed'); } else if (event.namespace !== namespace()) return;
     const shown = new Set($$('[data-row]', results).map((row) => row.dataset.id));
     const isNew = WRITES.has(event.kind);
-    if (isNew) for (const id of event.ids) heard.add(`+${id}`);
-    else if (['update', 'tag', 'delete'].includes(event.kind)) for (const id of event.ids) if (shown.has(id) && !selection.busy) heard.add(`~${id}`);
+    if (isNew) for (const id of event.ids) if (!isOwn(id)) heard.add(`+${id}`);
+    else if (['update', 'tag', 'delete'].includes(event.kind)) for (const id of event.ids) if (shown.has(id) && !isOwn(id) && !selection.busy) heard.add(`~${id}`);
     const added = [...heard].filter((one) => one.startsWith('+') && !shown.has(one.slice(1))).length;
     const changed = [...heard].filter((one) => one.startsWith('~')).length;
     news.hidden = !added && !changed;

@@ -112,7 +112,8 @@ export function enhance(root) {
   for (const content of $$('.content:not(.clamp)', root)) offerInvisible(content);
   for (const button of $$('[data-rest]', root)) {
     button.addEventListener('click', () => {
-      const content = button.previousElementSibling;
+      let content = button;
+      while (!content.matches('.content')) content = content.previousElementSibling;
       content.append(button.dataset.rest);
       button.remove();
     }, { once: true });

@@ -23,7 +23,7 @@ from memory_mcp.domain.principal import Scope
 from memory_mcp.imports.model import PEERS, Peer
 from memory_mcp.imports.moving import MovingIn, Undone
 from memory_mcp.imports.reading import private_folder
-from memory_mcp.maintenance.backups import BackupFile
+from memory_mcp.maintenance.backups import EXPORT, BackupFile
 from memory_mcp.maintenance.transfer import BATCH, Transfer
 from memory_mcp.server.web.importing import ImportReport, import_own, import_peer
 from memory_mcp.server.web.operations import Operation
@@ -52,7 +52,8 @@ class ShownBackup:
     @property
     def restore(self) -> str:
         """The command that puts it in the store's place."""
-        return f"memory-mcp restore {shlex.quote(str(self.path))}"
+        command = "import" if self.path.suffix == EXPORT else "restore"
+        return f"memory-mcp {command} {shlex.quote(str(self.path))}"
 
 
 async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
