@@ -19,7 +19,7 @@ from benchmarks.kit import daemon, say
 from benchmarks.scale import NAMESPACE, fill, turns, vectors
 from memory_mcp.domain.models import Filters
 from memory_mcp.maintenance.leases import Lease
-from memory_mcp.mapping.service import LEASE, Maps
+from memory_mcp.mapping.service import LEASE, Maps, MapState
 from memory_mcp.memories.timeline import Timeline
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.web.browser import PROGRAMS, Browser
@@ -66,7 +66,7 @@ async def drawn(store: SqliteStore, maps: Maps) -> str:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     begun = time.perf_counter()
     maps.draw(anew=True)
-    while (await maps.progress()).share < 1:  # noqa: ASYNC110 - as the page asks
+    while (await maps.progress()).state is MapState.DRAWING:  # noqa: ASYNC110 - as the page asks
         await asyncio.sleep(0.1)
     took, used = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     assert await maps.current()
