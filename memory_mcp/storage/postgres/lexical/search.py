@@ -157,8 +157,8 @@ class WordSearch:
             for word, shares in self._cached(words):
                 give_among(self.sums, shares, word.weight, keys)
         elif words and keys:
-            rows = self.db.execute("SELECT key, terms FROM indexed WHERE key = ANY(%s::bigint[])", (list(keys),))
-            count_terms(self.sums, cast("Iterator[tuple[int, str]]", rows), map(_text, words), self.mean)
+            rows = self.db.rows("SELECT key, terms FROM indexed WHERE key = ANY(%s::bigint[])", (list(keys),))
+            count_terms(self.sums, iter(cast("list[tuple[int, str]]", rows)), map(_text, words), self.mean)
 
     def filtered(self) -> list[int] | None:
         if not self.filters.is_narrow:
@@ -178,8 +178,8 @@ class WordSearch:
         return [key for (key,) in cast("list[tuple[int]]", rows)]
 
     def contents(self, keys: Collection[int]) -> Iterator[tuple[int, str]]:
-        rows = self.db.execute("SELECT key, content FROM memories WHERE key = ANY(%s::bigint[])", (list(keys),))
-        return cast("Iterator[tuple[int, str]]", rows)
+        rows = self.db.rows("SELECT key, content FROM memories WHERE key = ANY(%s::bigint[])", (list(keys),))
+        return iter(cast("list[tuple[int, str]]", rows))
 
     def _any_of(self, group: Iterable[Sequence[str]], parameters: list[object]) -> str:
         """Return SQL for the memories that have a sequence of the group; adds its parameters."""
@@ -195,7 +195,7 @@ class WordSearch:
         found, parameters = self._found(words)
         joined, narrowing = self._narrowing()
         sql = f"""SELECT found.key, sum(found.share) FROM ({found}) AS found {joined} GROUP BY found.key {ending}"""  # noqa: S608 - only parameters
-        return cast("Iterable[tuple[int, float]]", self.db.execute(sql, [*parameters, *narrowing]))
+        return cast("Iterable[tuple[int, float]]", self.db.rows(sql, [*parameters, *narrowing]))
 
     def _cached(self, words: Sequence[Word]) -> Iterator[tuple[Word, Shares]]:
         """Return what memories get for each word at weight 1; several words are read at once."""
