@@ -38,6 +38,8 @@ class Session:
         """What `changes.log_change` was told; written at the end."""
         self.counted: Counter[tuple[str, bool]] = Counter()
         """How many live memories more each partition has; likewise."""
+        self.tallied: dict[tuple[str, bool, str], tuple[int, int]] = {}
+        """What is added to the counts of search, `lexical.tallies`; likewise."""
         self.first_seq = 0
         """The number of the first of them, when they are written."""
         self.last: list[Callable[[], None]] = []
