@@ -42,7 +42,7 @@ from memory_mcp.storage.postgres.documents import PostgresTransactions
 from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
-from memory_mcp.storage.postgres.vectors import chunks, queue, spaces
+from memory_mcp.storage.postgres.vectors import chunks, graphs, queue, spaces
 from memory_mcp.storage.queue import of_queue
 from memory_mcp.storage.rows import to_micros
 
@@ -197,6 +197,10 @@ class PostgresStore:
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, seconds))
+
+    async def tidy(self) -> None:
+        """Build the graphs of vectors that are not whole."""
+        await self._database.run(graphs.mend)
 
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Report whether the database answers, and the state of its queue."""

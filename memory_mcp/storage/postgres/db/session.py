@@ -49,6 +49,8 @@ class Session:
         """What `changes.log_change` was told; written at the end."""
         self.counted: Counter[tuple[str, bool]] = Counter()
         """How many live memories more each partition has; likewise."""
+        self.tallied: dict[tuple[str, bool, str], tuple[int, int]] = {}
+        """What is added to the counts of search, `lexical.tallies`; likewise."""
         self.last: list[Callable[[], None]] = []
         """What is done at the end, behind the lock of the change log: updates of rows that all writers share."""
 

@@ -24,6 +24,7 @@ from memory_mcp.storage import queue as queued
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import translated
 from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
+from memory_mcp.storage.postgres.vectors import graphs
 from memory_mcp.storage.postgres.vectors.active import active_space
 from memory_mcp.storage.postgres.vectors.queue import counts
 
@@ -52,6 +53,7 @@ def register(registry: Registry, url: str, *, read_only: bool) -> None:
         ("connections", connections),
         ("queue", queue),
         ("languages", languages),
+        ("graphs", graphs_whole),
     ):
         registry.add_blocking(name, partial(check, url), needs=of_store)
 
@@ -192,6 +194,17 @@ def connections(url: str, seconds: float) -> Finding:
 def queue(url: str, seconds: float) -> Finding:
     """Report the queue of memories that wait for vectors."""
     return queued.of_queue(_asked(url, seconds, lambda db: counts(db, None)))
+
+
+def graphs_whole(url: str, seconds: float) -> Finding:
+    """Check that large searches have their graphs."""
+    with _connected(url, seconds) as connection:
+        parts = graphs.broken(connection)
+    if parts:
+        cause = f"{', '.join(parts)} have no graph, so searches compare every vector in them"
+        fix = "run a client as the owner of the tables, which builds them (docs/postgres.md)"
+        return Finding(Condition.DEGRADED, "missing", cause, fix)
+    return Finding(Condition.OK, "whole", detail="each part of the vectors has its graph")
 
 
 def languages(url: str, seconds: float) -> Finding:
