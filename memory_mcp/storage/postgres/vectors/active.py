@@ -12,7 +12,6 @@ _LOCK: Final = 0x6D656D32
 
 
 _ACTIVE: Final = "SELECT number, id, dimensions FROM spaces WHERE active"
-_SHARE: Final = f"SELECT pg_advisory_xact_lock_shared({_LOCK:d}); {_ACTIVE}"
 """In one exchange; the second statement sees what was committed while the first one waited."""
 
 
@@ -39,9 +38,8 @@ def share_spaces(db: Session) -> tuple[int, Space] | None:
 
     Two fronts that then both make the first one wait for each other; the server lets one of them begin again.
     """
-    found = db.execute(_SHARE)
-    found.set_result(-1)
-    return _active(found.fetchone())
+    db.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_LOCK,))
+    return active_space(db)
 
 
 def lock_spaces(db: Session) -> None:
