@@ -5,22 +5,15 @@ from __future__ import annotations
 from typing import Final, cast
 
 from memory_mcp.domain.models import Space
-from memory_mcp.storage.postgres.db.session import PgRow, Session
+from memory_mcp.storage.postgres.db.session import Session
 
 _LOCK: Final = 0x6D656D32
 """The advisory lock of the spaces ("mem2"): who writes vectors shares it, who makes or activates one has it alone."""
 
 
-_ACTIVE: Final = "SELECT number, id, dimensions FROM spaces WHERE active"
-"""In one exchange; the second statement sees what was committed while the first one waited."""
-
-
 def active_space(db: Session) -> tuple[int, Space] | None:
     """Return the active space with its number; None before the first vector."""
-    return _active(db.row(_ACTIVE))
-
-
-def _active(row: PgRow | None) -> tuple[int, Space] | None:
+    row = db.row("SELECT number, id, dimensions FROM spaces WHERE active")
     if row is None:
         return None
     number, space_id, dimensions = cast("tuple[int, str, int]", row)
