@@ -63,6 +63,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/vectors/private.py:*": "bytes of a float32, and sqlite-vec's own chunks",
     "memory_mcp/storage/postgres/db/*": "timeouts, connections, locks, rows at once",
     "memory_mcp/storage/postgres/records/*": "locks, rows at once, units of time",
+    "memory_mcp/storage/postgres/lexical/keywords.py:*": "columns of a statement",
     "memory_mcp/storage/postgres/vectors/active.py:*": "a lock",
     "memory_mcp/storage/postgres/vectors/graphs.py:*": "a lock",
     "memory_mcp/storage/postgres/vectors/nearest.py:*": "vectors looked at: which way of comparing is faster",

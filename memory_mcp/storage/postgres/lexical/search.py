@@ -199,15 +199,14 @@ class WordSearch:
 
     def _cached(self, words: Sequence[Word]) -> Iterator[tuple[Word, Shares]]:
         """Return what memories get for each word at weight 1; several words are read at once."""
-        known = self.cache.postings.shares
-        found = {word: known.get(_mark(word)) for word in words}
-        if missing := [replace(word, weight=1.0) for word, shares in found.items() if shares is None]:
+        postings, marks = self.cache.postings, {_mark(word): word for word in words}
+        read = {mark: shares for mark in marks if (shares := postings.shares.get(mark))}
+        if missing := [replace(word, weight=1.0) for mark, word in marks.items() if mark not in read]:
             sql, parameters = self._found(missing)
             rows = cast("list[tuple[str, int, float]]", self.db.rows(f"{sql} ORDER BY 1", parameters))
-            read = {mark: [row[1:] for row in group] for mark, group in groupby(rows, key=itemgetter(0))}
-            added = {_mark(word): self.cache.postings.add(_mark(word), read.get(_mark(word), ())) for word in missing}
-        for word, shares in found.items():
-            yield word, shares or added[_mark(word)]
+            found = {mark: [row[1:] for row in group] for mark, group in groupby(rows, key=itemgetter(0))}
+            read |= {_mark(word): postings.add(_mark(word), found.get(_mark(word), ())) for word in missing}
+        return ((word, read[_mark(word)]) for word in words)
 
     def _found(self, words: Sequence[Word]) -> tuple[str, list[object]]:
         """Return SQL for (mark, key, share) of each word and each memory that has it, and its parameters."""

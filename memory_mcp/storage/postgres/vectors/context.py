@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Final, LiteralString, cast
+from typing import Final, cast
 
 from psycopg import sql
 
@@ -125,4 +125,4 @@ def _mixing(number: int, shares: int) -> sql.Composed:
 
 
 def _on(text: str, number: int) -> sql.Composed:
-    return sql.SQL(cast("LiteralString", text)).format(vectors=table(number))
+    return sql.SQL(text).format(vectors=table(number))

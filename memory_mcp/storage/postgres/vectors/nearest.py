@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, LiteralString, cast
+from typing import Final, cast
 
 from psycopg import sql
 
@@ -153,7 +153,7 @@ class _Search:
         )
 
     def _rows(self, text: str, parameters: Sequence[object]) -> list[NearRow]:
-        statement = sql.SQL(cast("LiteralString", text)).format(table(self.number))
+        statement = sql.SQL(text).format(table(self.number))
         return cast("list[NearRow]", self.db.rows(statement, parameters))
 
     def _narrowing(self) -> tuple[str, str, Sequence[object]]:
