@@ -54,7 +54,7 @@ def add(db: Session, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored
     """Write memories, or add their tags to exact duplicates as `Records.add` defines it."""
     db.reach(*{new.namespace for new, _ in items})
     take_turns(db, [name for new, _ in items for name in _names(new)])
-    last = cast("int", db.value("SELECT coalesce(max(key), 0) FROM memories"))
+    last = _last(db, [new for new, _ in items])
     filing = Filing(db)
     added = [_add_or_refuse(db, filing, new, embedded, last) for new, embedded in items]
     filing.flush()
@@ -67,6 +67,13 @@ def take_turns(db: Session, names: Iterable[tuple[str, str]]) -> None:
     db.execute(  # in order, so that none waits in a ring
         "SELECT count(pg_advisory_xact_lock(%s, b)) FROM unnest(%s::int[]) AS b", (_TURNS, sorted(hashes))
     )
+
+
+def _last(db: Session, items: Iterable[NewMemory]) -> int:
+    """Return the key of the last memory before the call, where that decides what a duplicate is."""
+    if all(new.conversation_id is None or new.created_at is None for new in items):
+        return LAST
+    return cast("int", db.value("SELECT coalesce(max(key), 0) FROM memories"))
 
 
 def _names(new: NewMemory) -> list[tuple[str, str]]:
@@ -91,8 +98,7 @@ def _add(db: Session, filing: Filing, new: NewMemory, embedded: Embedded, last: 
     key = _duplicate(db, new, text, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
     if key is None:
         return create(db, filing, new, embedded)
-    if key > last:
-        filing.flush()  # it is of this call
+    filing.flush()  # it may be of this call
     known = load(db, key)
     if new.id is not None:
         check_retry(new, known)
