@@ -82,6 +82,7 @@ SMALL_ON_PURPOSE: Final[Mapping[str, str]] = {
     "memory_mcp/cli/*": "each command is a file, imported when it is called",
     "memory_mcp/domain/ports/*": "each port is a file",
     "memory_mcp/application/authorize.py": "each middleware is a file",
+    "memory_mcp/server/web/views/*": "each view is a file",
     "memory_mcp/*/checks.py": "each part registers its health checks in its own folder",
     "memory_mcp/hooks/no_embedder.py": "a hook imports it only where there is no time for the embedder's client",
     "embedder_daemon/runtime/systemd.py": "sd_notify is a protocol of its own; endpoint and server stay free of it",

@@ -166,7 +166,11 @@ def page(db: Session, filters: Filters, limit: int, cursor: str | None) -> Page:
     )
     memories = [to_memory(row) for row in rows]
     more = len(memories) > limit
-    return Page(tuple(memories[:limit]), cursor_of(memories[limit - 1]) if more else None, total)
+    return Page(
+        tuple(memories[:limit]),
+        cursor_of(memories[limit - 1].created_at, memories[limit - 1].id) if more else None,
+        total,
+    )
 
 
 def _place(db: Session, namespace: str, cursor: str) -> tuple[int, int]:
