@@ -108,8 +108,10 @@ class PostgresStore:
     async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
         return await self._database.write(lambda db: writes.undelete(db, memory, embedded))
 
-    async def purge(self, before: datetime) -> int:
-        return await self._database.write(lambda db: writes.purge(db, to_micros(before)))
+    async def purge(
+        self, before: datetime, *, namespace: str | None = None, memory_ids: Sequence[str] | None = None
+    ) -> int:
+        return await self._database.write(lambda db: writes.purge(db, to_micros(before), namespace, memory_ids))
 
     async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work that asks several things of one moment."""

@@ -8,11 +8,13 @@ from typing import Final, cast
 
 from memory_mcp.domain.models import Filters, Memory, Neighbours, Outline, Page, Revision
 from memory_mcp.domain.names import folded
+from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST, cursor_of, place_of
 from memory_mcp.storage.postgres.db.conditions import condition
 from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.rows import from_micros, to_memory, to_revision
+from memory_mcp.storage.where import WhereClause
 
 ACTIVE_SPACE: Final = "(SELECT number FROM spaces WHERE active)"
 """SQL for the number of the active space."""
@@ -171,6 +173,25 @@ def page(db: Session, filters: Filters, limit: int, cursor: str | None) -> Page:
         cursor_of(memories[limit - 1].created_at, memories[limit - 1].id) if more else None,
         total,
     )
+
+
+def trash(db: Session, namespace: str, limit: int, cursor: str | None) -> TrashPage:
+    """Return deleted memories, the latest deleted first."""
+    db.reach(namespace)
+    where: WhereClause[object] = WhereClause()
+    where.add("m.namespace = %s AND m.deleted_at IS NOT NULL", namespace)
+    total = cast("int", db.value(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters))  # noqa: S608 - only parameters
+    if cursor is not None:
+        where.add("(m.deleted_at, m.key) < (%s, %s)", *_place(db, namespace, cursor))
+    rows = db.rows(
+        f"""SELECT m.deleted_at, {MEMORY_COLUMNS} FROM memories AS m WHERE {where.sql}
+            ORDER BY m.deleted_at DESC, m.key DESC LIMIT %s""",  # noqa: S608 - only parameters
+        (*where.parameters, limit + 1),
+    )
+    found = [Trashed(to_memory(row[1:]), from_micros(cast("int", row[0]))) for row in rows]
+    more = len(found) > limit
+    last = cursor_of(found[limit - 1].deleted_at, found[limit - 1].memory.id) if more else None
+    return TrashPage(tuple(found[:limit]), last, total)
 
 
 def _place(db: Session, namespace: str, cursor: str) -> tuple[int, int]:

@@ -308,13 +308,22 @@ def undelete(db: Session, memory: Memory, embedded: Embedded) -> Memory:
     return load(db, memory.key)
 
 
-def purge(db: Session, before: int) -> int:
+def purge(db: Session, before: int, namespace: str | None, memory_ids: Sequence[str] | None) -> int:
     """Purge memories deleted before a moment, up to PURGED_AT_ONCE; return how many."""
-    db.reach_all()
+    if namespace is None:
+        db.reach_all()
+    else:
+        db.reach(namespace)
+    where: WhereClause[object] = WhereClause()
+    where.add("deleted_at < %s", before)
+    if namespace is not None:
+        where.add("namespace = %s", namespace)
+    if memory_ids is not None:
+        where.add("id = ANY(%s)", list(memory_ids))
     rows = db.rows(
-        """SELECT key, id, namespace FROM memories WHERE deleted_at < %s ORDER BY deleted_at LIMIT %s
-           FOR UPDATE SKIP LOCKED""",
-        (before, PURGED_AT_ONCE),
+        f"""SELECT key, id, namespace FROM memories WHERE {where.sql} ORDER BY deleted_at LIMIT %s
+            FOR UPDATE SKIP LOCKED""",  # noqa: S608 - only parameters
+        (*where.parameters, PURGED_AT_ONCE),
     )
     to_delete = cast("list[tuple[int, str, str]]", rows)
     remove(db, to_delete)

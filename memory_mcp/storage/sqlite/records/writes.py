@@ -274,7 +274,7 @@ def purge(
     db: apsw.Connection, before: int, now: int, *, namespace: str | None, memory_ids: Sequence[str] | None
 ) -> int:
     """Purge memories deleted before a moment, up to PURGED_AT_ONCE; return how many."""
-    where = WhereClause()
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
     where.add("deleted_at < ?", before)
     if namespace is not None:
         where.add("namespace = ?", namespace)
