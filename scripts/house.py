@@ -62,6 +62,8 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/vectors/search.py:*": "sizes of caches; from how many vectors on signs are faster",
     "memory_mcp/storage/sqlite/vectors/private.py:*": "bytes of a float32, and sqlite-vec's own chunks",
     "memory_mcp/storage/postgres/db/*": "timeouts, connections, locks, rows at once",
+    "memory_mcp/storage/postgres/documents.py:_TURNS": "a lock",
+    "memory_mcp/storage/postgres/maintenance/*": "time, versions and connections that a check asks for",
     "memory_mcp/storage/postgres/records/*": "locks, rows at once, units of time",
     "memory_mcp/storage/postgres/lexical/keywords.py:*": "columns of a statement",
     "memory_mcp/storage/postgres/vectors/active.py:*": "a lock",

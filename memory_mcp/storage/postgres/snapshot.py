@@ -30,7 +30,7 @@ from memory_mcp.storage.documents import sections
 from memory_mcp.storage.labels import Labels
 from memory_mcp.storage.postgres.cache import ReadCache
 from memory_mcp.storage.postgres.db.portable import PortableSql
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.search import PartitionTerms, caches_of
 from memory_mcp.storage.postgres.records import charts, reads
 from memory_mcp.storage.postgres.vectors import context, nearest, queue
@@ -42,7 +42,7 @@ from memory_mcp.storage.vectors import check_space
 class PostgresSnapshot:
     """See `domain.ports.Snapshot`; its session is inside a read transaction."""
 
-    def __init__(self, db: Session, cache: ReadCache, *, of_documents: bool = False) -> None:
+    def __init__(self, db: PgSession, cache: ReadCache, *, of_documents: bool = False) -> None:
         self._db = db
         self._known = cache
         self._of_documents = of_documents

@@ -37,7 +37,7 @@ from memory_mcp.storage.postgres.cache import CurrentCache
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.documents import PostgresTransactions
 from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
@@ -219,7 +219,7 @@ class PostgresStore:
         await self._database.close()
 
 
-def everywhere(db: Session) -> Session:
+def everywhere(db: PgSession) -> PgSession:
     """Let a transaction reach all namespaces: what waits for vectors, and their spaces, are the whole store's."""
     db.reach_all()
     return db

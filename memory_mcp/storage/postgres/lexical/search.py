@@ -14,7 +14,7 @@ from memory_mcp.search.lexical import bm25
 from memory_mcp.search.lexical.stems import FOREIGN
 from memory_mcp.storage.keyword_search import MAX_FILTERED, MAX_FOUND, Word, count_terms
 from memory_mcp.storage.postgres.db.conditions import condition
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.keywords import in_order
 from memory_mcp.storage.postgres.lexical.tallies import ALL
 from memory_mcp.storage.postings import MAX_CACHED_NAMESPACE, PostingCache, Shares, give, give_among
@@ -71,7 +71,7 @@ class PartitionCache:
     postings: PostingCache = field(default_factory=PostingCache)
 
 
-def caches_of(db: Session, namespace: str) -> dict[bool, PartitionCache]:
+def caches_of(db: PgSession, namespace: str) -> dict[bool, PartitionCache]:
     """Look up both partitions of a namespace: that of documents, and that of its other memories."""
     found = {True: PartitionCache(), False: PartitionCache()}
     rows = db.rows(_SIZES, (namespace, [ALL, FOREIGN]))
@@ -87,7 +87,7 @@ def caches_of(db: Session, namespace: str) -> dict[bool, PartitionCache]:
 class PartitionTerms:
     """See `storage.keyword_search.TermIndex`."""
 
-    db: Session
+    db: PgSession
     partition: tuple[str, bool]
     """The namespace, and whether its documents are meant."""
     cache: PartitionCache
@@ -120,7 +120,7 @@ class PartitionTerms:
 class WordSearch:
     """See `storage.keyword_search.Scoring`."""
 
-    db: Session
+    db: PgSession
     partition: tuple[str, bool]
     filters: Filters
     cache: PartitionCache

@@ -20,7 +20,7 @@ from memory_mcp.search.lexical.stems import LANGUAGE_CHARS, is_english
 from memory_mcp.storage import queue as queued
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.brief import connected, reading
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.vectors import graphs
 from memory_mcp.storage.postgres.vectors.active import active_space
 from memory_mcp.storage.postgres.vectors.queue import counts
@@ -55,7 +55,7 @@ def register(registry: Registry, url: str, *, read_only: bool) -> None:
         registry.add_blocking(name, partial(check, url), needs=of_store)
 
 
-def _asked(url: str, seconds: float, work: Callable[[Session], T]) -> T:
+def _asked(url: str, seconds: float, work: Callable[[PgSession], T]) -> T:
     """Ask the store's tables, of all namespaces."""
     with reading(url, seconds) as db:
         db.reach_all()
@@ -188,7 +188,7 @@ def graphs_whole(url: str, seconds: float) -> Finding:
 def languages(url: str, seconds: float) -> Finding:
     """Name the multilingual model where an English one made the vectors of a store that is mostly not English."""
 
-    def sampled(db: Session) -> tuple[Space | None, Counter[bool]]:
+    def sampled(db: PgSession) -> tuple[Space | None, Counter[bool]]:
         rows = db.rows(
             "SELECT left(content, %s) FROM memories WHERE deleted_at IS NULL ORDER BY key DESC LIMIT %s",
             (LANGUAGE_CHARS, LANGUAGE_SAMPLE),

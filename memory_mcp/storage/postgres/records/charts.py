@@ -9,12 +9,12 @@ from typing import Literal, cast
 from memory_mcp.domain.models import Filters
 from memory_mcp.storage.labels import Labels, best_tags
 from memory_mcp.storage.postgres.db.conditions import condition
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import from_micros, to_micros
 from memory_mcp.storage.where import WhereClause
 
 
-def extent(db: Session, filters: Filters) -> tuple[datetime, datetime] | None:
+def extent(db: PgSession, filters: Filters) -> tuple[datetime, datetime] | None:
     """Return when the first and the last memory were created; None if there are none."""
     db.reach(filters.namespace)
     where = condition(filters)
@@ -23,7 +23,7 @@ def extent(db: Session, filters: Filters) -> tuple[datetime, datetime] | None:
     return None if first is None or last is None else (from_micros(first), from_micros(last))
 
 
-def density(db: Session, filters: Filters, edges: Sequence[datetime]) -> list[int]:
+def density(db: PgSession, filters: Filters, edges: Sequence[datetime]) -> list[int]:
     """Count the memories between each edge and the next."""
     db.reach(filters.namespace)
     where = condition(filters)
@@ -38,7 +38,7 @@ def density(db: Session, filters: Filters, edges: Sequence[datetime]) -> list[in
     return [cast("int", count) for (count,) in rows]
 
 
-def labels(db: Session, filters: Filters, by: Literal["type", "tag"]) -> Labels:
+def labels(db: PgSession, filters: Filters, by: Literal["type", "tag"]) -> Labels:
     """Return (key, label) of each memory, by key."""
     db.reach(filters.namespace)
     where = condition(filters)
@@ -48,7 +48,7 @@ def labels(db: Session, filters: Filters, by: Literal["type", "tag"]) -> Labels:
     return cast("Labels", rows)
 
 
-def _tag_labels(db: Session, where: WhereClause[object]) -> Labels:
+def _tag_labels(db: PgSession, where: WhereClause[object]) -> Labels:
     tagged = f"FROM memories AS m JOIN tags AS t USING (key) WHERE {where.sql}"
     used = db.rows(
         f"""SELECT (array_agg(t.tag ORDER BY t.key))[1], t.folded {tagged}
