@@ -94,8 +94,8 @@ class Front:
 
 
 @contextmanager
-def serving(program: Path, served: Daemon, store: Path, folder: str) -> Iterator[Front]:
-    """Start a front over a store, with a token for it."""
+def serving(program: Path, served: Daemon, store: Path, folder: str, **more: str) -> Iterator[Front]:
+    """Start a front over a store, with a token for it, and more in its environment."""
     environment = os.environ | {
         "MCP_MEMORY_SQLITE_PATH": str(store),
         "MCP_MEMORY_TOKENS_PATH": f"{folder}/tokens.json",
@@ -103,6 +103,7 @@ def serving(program: Path, served: Daemon, store: Path, folder: str) -> Iterator
         "MCP_MEMORY_RESPONSE_CACHE_ENABLED": "0",
         "MCP_MEMORY_RATE_LIMIT_ENABLED": "0",
     }
+    environment |= more
     made = [str(program), "token", "create", f"bench-{time.time_ns()}"]
     token = subprocess.run(made, env=environment, capture_output=True, text=True, check=True).stdout
     command = [str(program), "serve", "--http", "127.0.0.1:0"]

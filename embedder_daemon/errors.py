@@ -5,7 +5,7 @@
 | 0 | – | stopped by SIGTERM or SIGINT, or another daemon already serves this socket |
 | 1 | DaemonError | any other error |
 | 2 | DaemonSettingsError | wrong usage: a setting is unknown or has an invalid value |
-| 10 | AddressError | the address is not a `unix:` path, or the path is too long for a socket |
+| 10 | AddressError | the address is neither a `unix:` path that fits nor a port that can be listened on as it is set |
 | 11 | BlockedError | something other than a socket is at the socket's path |
 | 12 | ModelMissingError | the model, or one of its files, is missing |
 | 13 | ModelDamagedError | a file of the model is damaged |
@@ -125,6 +125,12 @@ class OverloadedError(RequestError):
     def __init__(self, sentence: str, retry_after_ms: int) -> None:
         super().__init__(sentence)
         self.retry_after_ms = retry_after_ms
+
+
+class ForbiddenError(RequestError):
+    """The caller's certificate has none of the names that may call."""
+
+    code = ErrorCode.FORBIDDEN
 
 
 class UnavailableError(RequestError):

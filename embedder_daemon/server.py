@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import grpc
@@ -22,7 +21,7 @@ from embedder_daemon.engines import factory
 from embedder_daemon.engines.base import Engine, EngineOptions
 from embedder_daemon.errors import EngineMissingError, StalledError, UnavailableError
 from embedder_daemon.model import discovery
-from embedder_daemon.runtime import endpoint, homebrew_check, systemd, watchdog
+from embedder_daemon.runtime import endpoint, homebrew_check, listening, systemd, watchdog
 from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
 from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.quarantine import Quarantine
@@ -54,13 +53,14 @@ _FREEZE: Final = (
 class Daemon:
     """The serving parts; created under the lock, independent of locks and signals."""
 
-    def __init__(self, settings: DaemonSettings, build: Callable[[], Engine]) -> None:
+    def __init__(self, settings: DaemonSettings, build: Callable[[], Engine], place: listening.Place) -> None:
         stats = Stats(started_at=time.monotonic())
         self._worker = Worker("engine")
         self._health = health.aio.HealthServicer()
         self._watchdog_s = settings.watchdog_s
         self._watching: asyncio.Task[None] | None = None
-        quarantine = Quarantine(endpoint.path_of(settings.address))
+        self._place = place
+        quarantine = Quarantine(place.beside)
         self._scheduler = scheduler = Scheduler(self._worker, stats, settings.max_queued_texts, quarantine=quarantine)
         self.lifecycle = Lifecycle(
             build, self._worker, scheduler, idle_unload_s=settings.idle_unload_s, listener=self._report
@@ -68,21 +68,22 @@ class Daemon:
         cache = Cache(settings.cache_mb << 20)
         self._embedding = EmbedCalls(self.lifecycle, scheduler, stats, cache)
         self.service = service = EmbedderService(
-            self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts
+            self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts, place.name
         )
-        self._server = grpc.aio.server(options=_SERVER_OPTIONS)
+        self._server = grpc.aio.server(
+            options=(*_SERVER_OPTIONS, *place.options), interceptors=place.interceptors(service.forbid)
+        )
         add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]  # generated
         self._server.add_registered_method_handlers(contract.SERVICE_NAME, service.decoding())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
-    async def start(self, path: Path) -> endpoint.Identity:
-        """Listen at the path and start loading the model; raises as `endpoint.bind`."""
+    async def start(self) -> None:
+        """Listen and start loading the model; raises as `Place.bind`."""
         await self._report(DaemonState.LOADING)
-        socket = endpoint.bind(path, self._server.add_insecure_port)
+        self._place.bind(self._server)
         await self._server.start()
         self.lifecycle.start()
         self._watching = asyncio.create_task(self._watch())
-        return socket
 
     async def stop(self, grace_s: float = DRAIN_S) -> bool:
         """Finish running calls and close; False if something still runs after the grace period (none after a stall)."""
@@ -118,23 +119,23 @@ async def run(settings: DaemonSettings) -> bool:
         DaemonError: why the daemon could not serve.
     """
     stopped = _on_signals()
-    path = endpoint.path_of(settings.address)
-    endpoint.prepare_folder(path)
-    lock = endpoint.lock_of(path)
+    place = listening.place_of(settings)
+    endpoint.prepare_folder(place.beside)
+    lock = endpoint.lock_of(place.beside)
     if not await _locked(lock, stopped, supervised=settings.supervised):
         return True
-    endpoint.check_way(path)
+    place.check_way()
     if sentence := homebrew_check.outdated():
         logs.get().warning(sentence)
-    daemon = Daemon(settings, _builder(settings))
-    socket = await daemon.start(path)
+    daemon = Daemon(settings, _builder(settings), place)
+    await daemon.start()
     logs.get().info("listening", address=settings.address)
     if settings.metrics_address:
         _serve_metrics(settings.metrics_address, daemon.service)
     systemd.tell(systemd.READY, f"STATUS=listening on {settings.address}")
     guards = [
         asyncio.create_task(systemd.beat()),
-        asyncio.create_task(_fail_when_lost(daemon.lifecycle, path, socket)),
+        asyncio.create_task(_fail_when_lost(daemon.lifecycle, place)),
         asyncio.create_task(watchdog.against_freezing(_FREEZE * settings.watchdog_s)),
         asyncio.create_task(background.when_unmeasured(daemon.lifecycle, settings)),
     ]
@@ -146,7 +147,7 @@ async def run(settings: DaemonSettings) -> bool:
         systemd.tell(systemd.STOPPING)
         clean = await daemon.stop()
     finally:
-        endpoint.remove(path, socket)
+        place.remove()
     if daemon.lifecycle.error:
         raise daemon.lifecycle.error
     return clean
@@ -166,8 +167,8 @@ def _serve_metrics(address: str, service: EmbedderService) -> None:
         logs.get().info("serving metrics", url=url)
 
 
-async def _fail_when_lost(lifecycle: Lifecycle, path: Path, socket: endpoint.Identity) -> None:
-    await lifecycle.fail(await watchdog.until_lost(path, socket))
+async def _fail_when_lost(lifecycle: Lifecycle, place: listening.Place) -> None:
+    await lifecycle.fail(await place.until_lost())
 
 
 def _on_signals() -> asyncio.Event:

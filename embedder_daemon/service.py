@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from embedder_daemon import logs
 from embedder_daemon.embedding import EmbedCalls
-from embedder_daemon.errors import INTERNAL, InvalidRequestError, OverloadedError, RequestError
+from embedder_daemon.errors import INTERNAL, ForbiddenError, InvalidRequestError, OverloadedError, RequestError
 from embedder_daemon.runtime import homebrew_check
 from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
 from embedder_daemon.scheduler.cache import Cache
@@ -51,6 +51,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         cache: Cache,
         stats: Stats,
         max_queued_texts: int,
+        replica: str = "",
     ) -> None:
         self._embedding = embedding
         self._lifecycle = lifecycle
@@ -58,6 +59,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         self._cache = cache
         self._stats = stats
         self._max_queued_texts = max_queued_texts
+        self._replica = replica
 
     def decoding(self) -> dict[str, grpc.RpcMethodHandler[embedder_pb2.EmbedRequest | None, Message]]:
         """Return a handler of Embed; the generated one reports an unreadable request as UNKNOWN."""
@@ -105,13 +107,23 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         except RequestError as error:
             if isinstance(error, OverloadedError):
                 self._stats.refused += 1
-            code, sentence, trailing = error.code, str(error), _trailing(error)
+            code, sentence, trailing = error.code, str(error), self._trailing(error)
             logs.of_call().debug("a call was refused", code=code, reason=sentence)
         except Exception:  # noqa: BLE001 - the outermost net: no exception's message reaches a caller
             logs.of_call().exception("a call failed")
             code, sentence, trailing = ErrorCode.INTERNAL, INTERNAL, ()
         await context.abort(contract.STATUS_OF[code], sentence, trailing)
         raise AssertionError("abort raises")
+
+    async def forbid(self, sentence: str, context: WireContext) -> None:
+        """End the call of a caller who may not call."""
+        await self._answered(_raised(ForbiddenError(sentence)), context)
+
+    def _trailing(self, error: RequestError) -> tuple[tuple[str, str], ...]:
+        replica = ((contract.REPLICA_KEY, self._replica),) if self._replica else ()
+        if isinstance(error, OverloadedError):
+            return (*replica, (contract.RETRY_AFTER_KEY, str(error.retry_after_ms)))
+        return replica
 
     def info(self) -> embedder_pb2.InfoResponse:
         """Return what is served; callable from any thread."""
@@ -201,6 +213,10 @@ async def _refused(sentence: str) -> embedder_pb2.EmbedResponse:
     raise InvalidRequestError(sentence)
 
 
+async def _raised(error: RequestError) -> None:
+    raise error
+
+
 def _other_wire(context: WireContext) -> str:
     """Return one sentence if the caller speaks another version of the wire; else nothing."""
     said = {str(key): str(value) for key, value in context.invocation_metadata() or ()}.get(contract.WIRE_KEY)
@@ -213,9 +229,3 @@ def _deadline(context: WireContext) -> float:
     """Return the call's deadline on time.monotonic; infinity if the caller set none."""
     remaining: float | None = context.time_remaining()  # aio returns None, which the stubs do not declare
     return math.inf if remaining is None else time.monotonic() + remaining
-
-
-def _trailing(error: RequestError) -> tuple[tuple[str, str], ...]:
-    if isinstance(error, OverloadedError):
-        return ((contract.RETRY_AFTER_KEY, str(error.retry_after_ms)),)
-    return ()

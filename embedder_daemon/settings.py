@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
-from embedder_api.v1.address import default_address
+from embedder_api.v1.address import default_address, is_loopback
 from embedder_api.v1.contract import MAX_TEXTS
 from platformdirs import user_config_path
 from pydantic import AfterValidator, Field, ValidationError
@@ -39,16 +38,9 @@ _FOREIGN: Final = frozenset(
 def _loopback(address: str) -> str:
     """Check that the address is a port on the loopback; empty means none."""
     host, _, port = address.rpartition(":")
-    if not address or (_is_loopback(host) and port.isdecimal() and int(port) < 65536):
+    if not address or (is_loopback(host.strip("[]")) and port.isdecimal() and int(port) < 65536):
         return address
     raise ValueError("give a port on the loopback, such as 127.0.0.1:9464")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _from_here(model: str) -> str:
@@ -62,6 +54,14 @@ def _from_here(model: str) -> str:
 
 def _known_engine(name: str) -> str:
     return plugins.checked(ENGINE_GROUP, engines.NAMES, name)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """Make a path absolute, because the daemon changes its working folder."""
+    return path and path.expanduser().absolute()
+
+
+TlsPath = Annotated[Path | None, AfterValidator(_absolute)]
 
 
 class DaemonSettings(BaseSettings):
@@ -82,9 +82,29 @@ class DaemonSettings(BaseSettings):
 
     address: str = Field(
         default_factory=default_address,
-        description="The address to listen on: unix: and an absolute path.",
+        description="The address to listen on: unix: and an absolute path, or HOST:PORT for clients on a network.",
         min_length=1,
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
+    )
+    tls_cert: TlsPath = Field(
+        default=None, description="The daemon's certificate with its chain (PEM), for clients on a network."
+    )
+    tls_key: TlsPath = Field(default=None, description="The key of the certificate (PEM).")
+    tls_client_ca: TlsPath = Field(
+        default=None, description="The authority that signs the certificates of clients (PEM)."
+    )
+    tls_allowed_names: str = Field(
+        default="",
+        description="Names that may call, of which a client's certificate has one; comma-separated.",
+    )
+    insecure_loopback: bool = Field(
+        default=False, description="Listen on a port of the loopback without TLS: every user of the machine may call."
+    )
+    max_connection_age_s: float = Field(
+        default=60.0,
+        ge=1.0,
+        json_schema_extra={"unit": "seconds"},
+        description="Seconds after which a network's client connects anew, and so finds new daemons and certificates.",
     )
     model: Annotated[str, AfterValidator(_from_here)] = Field(
         default=BUNDLED_MODEL,

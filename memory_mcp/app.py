@@ -14,8 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from embedder_api.v1.address import socket_path
-
+from memory_common.tls_files import TlsFiles
 from memory_mcp import background, environment
 from memory_mcp.application.transfer import ExportBackups
 from memory_mcp.context.service import ContextService
@@ -46,13 +45,17 @@ from memory_mcp.maintenance.leases import Lease
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
 from memory_mcp.maintenance.upkeep import Upkeep
+from memory_mcp.mapping import service as mapping
+from memory_mcp.mapping.service import Maps
 from memory_mcp.memories.chunking import DEFAULT_CHUNKS, ChunkPolicy
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
+from memory_mcp.memories.timeline import Timeline
 from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.settings import POSTGRES, SQLITE, Settings, defaults
+from memory_mcp.settings import POSTGRES, SQLITE, Settings, defaults, tls_files
+from memory_mcp.shared.tier import make_tier
 from memory_mcp.sources import checks as source_checks
 from memory_mcp.sources.adapter import Toolbox
 from memory_mcp.sources.registry import ConfiguredSources
@@ -101,9 +104,9 @@ def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatM
     return ConfiguredModel(settings.llm_url, settings.llm_model, on_loading)
 
 
-def make_client(address: str) -> GrpcEmbedder:
+def make_client(address: str, tls: TlsFiles | None = None) -> GrpcEmbedder:
     """Return the daemon of an address, without a breaker; nothing is connected yet."""
-    return GrpcEmbedder(address)
+    return GrpcEmbedder(address, tls)
 
 
 def make_embedder(settings: Settings, client: Embedder | None = None) -> Embedder:
@@ -116,7 +119,7 @@ def make_embedder(settings: Settings, client: Embedder | None = None) -> Embedde
         open_s=settings.breaker_open_s,
     )
     return GuardedEmbedder(
-        client or make_client(settings.embedder_address),
+        client or make_client(settings.embedder_address, tls_files(settings)),
         Breaker(policy, time.monotonic),
         slow_share=settings.breaker_slow_share,
         probe_budget_s=settings.embed_budget_s,
@@ -203,10 +206,20 @@ def make_services(
         status=Status(store, embedder, health, sources.figures if sources else tuple),
         transfer=transfer,
         watching=watching,
+        shared=make_tier(settings, health),
         ingesting=ingesting,
         folders=folders,
         ingest_rules=IngestRules(settings.ingest_roots, settings.ingest_watch),
+        timeline=Timeline(store),
+        maps=_make_maps(settings, store),
     )
+
+
+def _make_maps(settings: Settings, store: Store) -> Maps:
+    """Return the map, whose file lies beside the store's, or where that would."""
+    path = settings.sqlite_path
+    name = f"{path.name}-map" if settings.storage_backend == SQLITE else f"{settings.storage_backend}-map"
+    return Maps(store, Lease(store, mapping.LEASE), path.with_name(name), read_only=settings.read_only)
 
 
 def _make_documents(
@@ -282,7 +295,7 @@ def _open(
         SettingsError: the store cannot be made; what looks at the machine is registered all the same.
     """
     known = settings or defaults()
-    client = make_client(known.embedder_address)
+    client = make_client(known.embedder_address, tls_files(known))
     embedder = make_embedder(known, client)
     stack.push_async_callback(embedder.close)
     health.defer(partial(_register_machine, settings, client, options))
@@ -292,10 +305,12 @@ def _open(
     stack.push_async_callback(sources.close)
     checks = health if settings else health.behind(SETTINGS)
     services = make_services(known, store, embedder, health=checks, sources=sources)
+    stack.push_async_callback(services.shared.close)
     if sources.are_any:
         source_checks.register(checks, sources)
     if services.ingesting is not None:
         stack.push_async_callback(services.ingesting.close)
+    stack.push_async_callback(services.maps.close)
     return services
 
 
@@ -318,9 +333,7 @@ def _register_machine(
     environment = Versions(provision.place(options.venv and options.venv.absolute()))
     _register_store(named, settings, options.verify_s)
     _daemon_checks(settings, client, environment).register(named)
-    processes.register(
-        named, socket_path(settings.embedder_address), settings.sqlite_path, skip=inspections.no_file(settings)
-    )
+    processes.register(named, settings.embedder_address, settings.sqlite_path, skip=inspections.no_file(settings))
     provision.register(registry, environment)
     clients.register(registry)
     hooks.register(registry)
@@ -349,7 +362,7 @@ def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versio
     return embedder_checks.DaemonChecks(
         client,
         source.golden_files(),
-        explain=partial(provision.explained_within, environment, socket_path(settings.embedder_address)),
+        explain=partial(provision.explained_within, environment, settings.embedder_address),
         upgrade=partial(provision.upgrade_command, environment),
         expected=inspections.expected_space(settings),
     )

@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from embedder_api.v1.address import is_network, socket_path
+
 from memory_mcp.domain.checks import OTHERS, skipped
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.registry import Registry
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 MB: Final = 1_000_000
 
 
-def register(registry: Registry, path: Path, store: Path, *, skip: str = "") -> None:
+def register(registry: Registry, address: str, store: Path, *, skip: str = "") -> None:
     """Register the checks of a daemon's socket and process, and of the fronts that have a store's file open.
 
     `skip` says why there is no such file.
     """
-    registry.add_blocking("socket", partial(socket, path))
-    registry.add_blocking("process", partial(daemon, path), needs=("daemon",))
+    elsewhere = f"{address} leads to daemons on a network" if is_network(address) else ""
+    path = Path() if elsewhere else socket_path(address)
+    registry.add_blocking("socket", partial(socket, path), skip=elsewhere)
+    registry.add_blocking("process", partial(daemon, path), needs=("daemon",), skip=elsewhere)
     registry.add_blocking("fronts", partial(fronts, store), skip=skip)
 
 

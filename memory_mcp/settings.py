@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from embedder_api.v1.address import default_address
+from embedder_api.v1.address import default_address, is_network
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 from pydantic_settings import (
@@ -25,12 +25,14 @@ from pydantic_settings import (
 from memory_common import plugins
 from memory_common.described import Described, describe, nearest, variable
 from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
+from memory_common.tls_files import TlsFiles
 from memory_common.utf8 import NOT_UTF8, is_text
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.urls import http_url
 from memory_mcp.environment import HOP_VARIABLE, named_by
 from memory_mcp.setting_types import (
+    AuthorityPath,
     Calls,
     DaemonAddress,
     FilePath,
@@ -42,6 +44,7 @@ from memory_mcp.setting_types import (
     PostgresUrl,
     ProgramPath,
     Ratio,
+    RedisUrl,
     Seconds,
     Sections,
 )
@@ -156,7 +159,14 @@ class Settings(BaseSettings):
         default_factory=default_address,
         validate_default=False,  # the name of a home folder may look like a variable
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
-        description="The daemon's address, `unix:/path`.",
+        description="The daemon's address, `unix:/path`, or that of daemons on a network, `dns:///host:port`.",
+    )
+    embedder_tls_cert: FolderPath | None = Field(
+        None, description="Our certificate (PEM) for daemons on a network, in which they find a name that may call."
+    )
+    embedder_tls_key: FolderPath | None = Field(None, description="The key of the certificate (PEM).")
+    embedder_tls_ca: AuthorityPath = Field(
+        None, validate_default=True, description="The authority that signs the daemons' certificate (PEM)."
     )
     embed_budget_s: Seconds = Field(
         1.0, description="Seconds that a store or search waits for vectors before it continues without them."
@@ -181,6 +191,9 @@ class Settings(BaseSettings):
     rate_limit_read: PerMinute = Field(600, description="Reads per caller and minute.")
     rate_limit_write: PerMinute = Field(300, description="Writes per caller and minute.")
     rate_limit_bulk: PerMinute = Field(30, description="Bulk writes per caller and minute.")
+    redis_url: RedisUrl | None = Field(
+        None, description="The Redis or Valkey server through which fronts share rate limits and cached answers."
+    )
     tokens_path: FilePath = Field(
         default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
         json_schema_extra={"default": "`tokens.json` in the configuration folder"},
@@ -211,6 +224,10 @@ class Settings(BaseSettings):
     )
     metrics_enabled: bool = Field(
         default=True, description="Serve Prometheus metrics at /metrics over HTTP, for tokens with the scope `admin`."
+    )
+
+    web_enabled: bool = Field(
+        default=True, description="Serve the page over HTTP, where memories are seen and corrected; off: MCP alone."
     )
 
     # For `daemon install`; accepted with or without our prefix.
@@ -291,6 +308,12 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
         raise SettingsError(str(error)) from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file} cannot be read ({error}); fix it or move it away") from error
+
+
+def tls_files(made: Settings) -> TlsFiles | None:
+    """Return the certificates for daemons on a network; None where there are none, or the daemon is on a socket."""
+    cert, key, ca = made.embedder_tls_cert, made.embedder_tls_key, made.embedder_tls_ca
+    return TlsFiles(cert, key, ca) if cert and key and ca and is_network(made.embedder_address) else None
 
 
 def _as_text(made: Settings) -> Settings:

@@ -10,16 +10,14 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
 from embedder_daemon import logs
-from embedder_daemon.errors import SocketLostError, StalledError
-from embedder_daemon.runtime import endpoint, freeze_guard
+from embedder_daemon.errors import StalledError
+from embedder_daemon.runtime import freeze_guard
 from embedder_daemon.runtime.lifecycle import Lifecycle
 from embedder_daemon.scheduler.scheduler import Scheduler
 
-_SOCKET_EVERY_S: Final = 2.0
 _TICKS: Final = 10  # looks within the time limit of a stall
 
 
@@ -37,13 +35,6 @@ async def until_stalled(scheduler: Scheduler, lifecycle: Lifecycle, limit_s: flo
     if waking > stalled:
         return StalledError(f"the model was not reloaded within {limit_s:g} s: loading it hangs")
     return StalledError(f"no waiting text was computed for {limit_s:g} s: the model hangs")
-
-
-async def until_lost(path: Path, socket: endpoint.Identity) -> SocketLostError:
-    """Return the reason once our socket is gone or was replaced."""
-    while endpoint.stands(path, socket):  # noqa: ASYNC110 - there is no event for a removed file
-        await asyncio.sleep(_SOCKET_EVERY_S)
-    return SocketLostError(f"the socket {path} was removed or replaced; exclude its folder from cleanup jobs")
 
 
 async def against_freezing(limit_s: float) -> None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import time
-
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
-
+from memory_mcp.application.dispatcher import GetServices
 from memory_mcp.application.request import Handler, Request, RequestKind, T
-from memory_mcp.domain.errors import RateLimitedError
+from memory_mcp.domain.errors import RateLimitedError, SettingsError
 from memory_mcp.settings import Settings
 
 
 class RateLimit:
-    """Counts each principal's requests in this process's memory."""
+    """Counts each principal's requests, with the other fronts where they share a server."""
 
-    def __init__(self, proceed: Handler, settings: Settings) -> None:
+    def __init__(self, proceed: Handler, settings: Settings, services: GetServices) -> None:
         self._proceed = proceed
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._items = {
-            "read": RateLimitItemPerMinute(settings.rate_limit_read),
-            "write": RateLimitItemPerMinute(settings.rate_limit_write),
-            "bulk": RateLimitItemPerMinute(settings.rate_limit_bulk),
+        self._services = services
+        self._per_minute: dict[RequestKind, int] = {
+            "read": settings.rate_limit_read,
+            "write": settings.rate_limit_write,
+            "bulk": settings.rate_limit_bulk,
         }
 
     async def __call__(self, request: Request[T]) -> T:
@@ -37,8 +31,10 @@ class RateLimit:
         return await self._proceed(request)
 
     async def _count(self, kind: RequestKind, principal: str) -> None:
-        item = self._items[kind]
-        if not await self._limiter.hit(item, kind, principal):
-            reset, _ = await self._limiter.get_window_stats(item, kind, principal)
-            wait = max(1, math.ceil(reset - time.time()))
-            raise RateLimitedError(f"the limit is {item.amount} {kind} requests a minute", wait)
+        try:
+            services = await self._services()
+        except SettingsError:
+            return  # nothing can be asked of the store, and who asks is told why
+        allowed = self._per_minute[kind]
+        if wait_s := await services.shared.rates.hit(principal, kind, allowed):
+            raise RateLimitedError(f"the limit is {allowed} {kind} requests a minute", wait_s)

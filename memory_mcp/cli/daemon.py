@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import click
-from embedder_api.v1.address import socket_path
+from embedder_api.v1.address import is_network, socket_path
 from platformdirs import user_cache_path, user_log_path
 
 from memory_common.engines import AUTO, MODEL_ENGINES
@@ -48,6 +48,12 @@ _venv = click.option(
 @click.group()
 def daemon() -> None:
     """Install, start, stop and inspect the embedding daemon."""
+    address = settings.load().embedder_address
+    if is_network(address):
+        raise ProvisionError(
+            f"MCP_MEMORY_EMBEDDER_ADDRESS leads to daemons on a network ({address}), which are not managed here; "
+            "`memory-mcp doctor` looks at them"
+        )
 
 
 @daemon.command()
@@ -239,7 +245,7 @@ def status(*, venv: Path | None, as_json: bool) -> int:
     versions, service = Versions(place), _registered(SystemRunner())
     environment, finding = versions.current(), serving.ask(config.embedder_address)
     if finding.condition is not Condition.OK:
-        finding = explained(finding, socket_path(config.embedder_address), versions, service)
+        finding = explained(finding, config.embedder_address, versions, service)
     by_hand = environment is None and finding.condition is Condition.OK  # started by hand, and serving
     looked = None if by_hand else troubles.look(versions, service, SystemRunner())
     trouble = str(looked) if isinstance(looked, Trouble) else ""

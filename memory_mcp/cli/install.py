@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
-from embedder_api.v1.address import is_listened_to, socket_path
+from embedder_api.v1.address import is_listened_to, is_network, socket_path
 
 from memory_mcp import settings
 from memory_mcp.cli.session import as_json_option
@@ -233,7 +233,8 @@ def _uninstall(editor: Editor, remote: Remote | None, hooks: _Hooks | None, *, d
 
 def _offer_daemon(ctx: click.Context) -> None:
     """Offer to install the daemon if none answers."""
-    if is_listened_to(socket_path(settings.load().embedder_address)):
+    address = settings.load().embedder_address
+    if is_network(address) or is_listened_to(socket_path(address)):
         return
     without = "no embedder daemon is running, so memories are found by keywords only"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

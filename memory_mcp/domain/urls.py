@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit
 
 
 def http_url(given: str) -> str:
@@ -25,6 +26,36 @@ def http_url(given: str) -> str:
 
 
 _EXAMPLE = "give one like http://127.0.0.1:11434"
+_REDIS: Final = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
+_REDIS_EXAMPLE: Final = "give one like rediss://:password@cache.example.org:6379/0"
+_REDIS_OPTIONS: Final = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+
+
+def redis_url(given: str) -> str:
+    """Return the URL of a Redis or Valkey server; no error quotes it, as it may hold a password.
+
+    Raises:
+        ValueError: it is none, or has parts that it must not have.
+    """
+    try:
+        parts = urlsplit(given.strip())
+        _ = parts.port  # parsed only now
+    except ValueError:
+        raise ValueError(f"this is not a URL; {_REDIS_EXAMPLE}") from None
+    if parts.scheme not in _REDIS or not parts.hostname:
+        raise ValueError(f"this is not the URL of a Redis or Valkey server; {_REDIS_EXAMPLE}")
+    if parts.path.strip("/") and not parts.path.strip("/").isdigit():
+        raise ValueError(f"the path of this URL is not the number of a database; {_REDIS_EXAMPLE}")
+    if parts.fragment or parse_qs(parts.query).keys() - _REDIS_OPTIONS:
+        raise ValueError(f"only {', '.join(sorted(_REDIS_OPTIONS))} may follow the question mark of this URL")
+    return parts._replace(scheme=_REDIS[parts.scheme]).geturl()
+
+
+def place_of(url: str) -> str:
+    """Return where a server listens and which of its databases is meant, without user and password."""
+    parts = _parts(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
 def is_loopback(url: str) -> bool:

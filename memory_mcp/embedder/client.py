@@ -1,8 +1,7 @@
-"""A client of the daemon over gRPC on its Unix socket; the only module of the front that speaks gRPC."""
+"""A client of the daemon, or of several, over gRPC; no module of the front but this and `connection` speaks it."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import time
@@ -11,15 +10,13 @@ from typing import Final
 
 import grpc
 import grpc.aio
-import tenacity
-from embedder_api.v1 import address as addresses
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
 from embedder_api.v1.contract import (
-    CHANNEL_OPTIONS,
     CHOICE_KEY,
     CODE_OF,
     OUTDATED_KEY,
+    REPLICA_KEY,
     REQUEST_ID_KEY,
     RETRY_AFTER_KEY,
     TEMPORARY,
@@ -27,33 +24,18 @@ from embedder_api.v1.contract import (
     WIRE_VERSION,
     ErrorCode,
 )
-from embedder_api.v1.embedder_pb2_grpc import EmbedderStub
-from grpc import ChannelConnectivity
 
+from memory_common.tls_files import TlsFiles
 from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Lane, Space, Task
 from memory_mcp.domain.request import REQUEST_ID, TRACE
+from memory_mcp.embedder.connection import LOOK_AT_LOG, Connection
 
 INFO_DEADLINE_S: Final = 0.5
-CONNECT_ATTEMPTS: Final = 3
-START_DAEMON: Final = (
-    "start the daemon: `memory-mcp daemon start`, or install it first: `memory-mcp daemon install` "
-    "(in a checkout `make run`)"
-)
-LOOK_AT_LOG: Final = "look at the daemon's log (`memory-mcp daemon logs`), or restart it: `memory-mcp daemon restart`"
 OLD_DAEMON: Final = "replace it with a daemon of this version: `memory-mcp daemon restart`"
 OLD_FRONT: Final = "restart this client: its memory-mcp is older than the daemon"
-OWN_ADDRESS: Final = (
-    "choose your own address with MCP_MEMORY_EMBEDDER_ADDRESS and EMBEDDER_ADDRESS, for all clients and the daemon"
-)
 BUILD_AGAIN: Final = "rebuild the daemon's environment: `memory-mcp daemon install`"
-
-RECONNECT_OPTIONS: Final = (  # otherwise a channel that lost its server takes 20 s to notice its return
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 5000),  # time limit of an attempt; a busy daemon is slow, not absent
-    ("grpc.max_reconnect_backoff_ms", 1000),
-)
 
 WITHOUT_EFFECT: Final = frozenset({"python", "grpcio", CHOICE_KEY, OUTDATED_KEY})
 """Keys of Info's versions that do not affect vectors."""
@@ -64,6 +46,7 @@ OUR_WIRE: Final = (WIRE_KEY, str(WIRE_VERSION))
 SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.INVALID_REQUEST: "the daemon refused the request as invalid",
     ErrorCode.SPACE_MISMATCH: "the daemon serves another embedding space than this store's vectors",
+    ErrorCode.FORBIDDEN: "the daemon does not let us call",
     ErrorCode.OVERLOADED: "the daemon is overloaded",
     ErrorCode.UNAVAILABLE: "the daemon is not serving",
     ErrorCode.DEADLINE: "the daemon did not answer in time",
@@ -72,29 +55,28 @@ SENTENCES: Final[dict[ErrorCode, str]] = {
 FIXES: Final[dict[ErrorCode, str]] = {
     ErrorCode.SPACE_MISMATCH: "start the daemon with the model that made this store's vectors (EMBEDDER_MODEL), "
     "or recompute the vectors with the new one: memory-mcp reembed",
+    ErrorCode.FORBIDDEN: "add a name of our certificate (MCP_MEMORY_EMBEDDER_TLS_CERT) to EMBEDDER_TLS_ALLOWED_NAMES",
     ErrorCode.OVERLOADED: "none needed: it is retried",
     ErrorCode.UNAVAILABLE: "none needed while it starts or stops; if this lasts, look at the daemon's log",
     ErrorCode.DEADLINE: LOOK_AT_LOG,
     ErrorCode.INTERNAL: LOOK_AT_LOG,
     ErrorCode.INVALID_REQUEST: "bring both to the same version: `memory-mcp daemon restart`, then restart this client",
 }
-FAULTY: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE, ErrorCode.INTERNAL})
-
-
-class NotConnectedError(EmbedderError):
-    """The daemon's socket refused the connection, so the call was certainly not accepted."""
+QUOTED: Final = frozenset(
+    {ErrorCode.SPACE_MISMATCH, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE, ErrorCode.FORBIDDEN}
+)
+"""The daemon's own sentence says more."""
+FAULTY: Final = frozenset(
+    {ErrorCode.FORBIDDEN, ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE, ErrorCode.INTERNAL}
+)
 
 
 class GrpcEmbedder:
     """A client of one daemon; see `domain.ports.Embedder`. It connects at the first call."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, address: str, tls: TlsFiles | None = None) -> None:
         self._name = f"memory-mcp/{os.getpid()}"
-        self._knows_wire = False  # that the connected daemon speaks our version of the wire
-        options = (*CHANNEL_OPTIONS, *RECONNECT_OPTIONS)
-        self._channel = grpc.aio.insecure_channel(addresses.target(address), options=options)
-        self._stub = EmbedderStub(self._channel)  # type: ignore[no-untyped-call]  # generated without types
+        self._connection = Connection(address, tls)
 
     async def embed(
         self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
@@ -106,8 +88,8 @@ class GrpcEmbedder:
             EmbedderError: the daemon returned no vectors, or invalid ones.
         """
         deadline = time.monotonic() + budget_s
-        await self._connect(deadline)
-        if not self._knows_wire:
+        await self._connection.ready(deadline)
+        if self._connection.is_new:
             await self._check_wire(deadline)
         request = pb.EmbedRequest(
             texts=texts,
@@ -118,11 +100,11 @@ class GrpcEmbedder:
             client=self._name,
         )
         try:
-            response: pb.EmbedResponse = await self._stub.Embed(
+            response: pb.EmbedResponse = await self._connection.stub.Embed(
                 request, timeout=max(0.001, deadline - time.monotonic()), metadata=_about_request()
             )
         except grpc.aio.AioRpcError as error:
-            self._knows_wire = False
+            self._connection.is_new = True
             raise to_error(error) from error
         made_by = await self._made_by(deadline) if any(item.error for item in response.items) else ""
         return to_embedding(response, len(texts), expected_space, made_by)
@@ -134,39 +116,6 @@ class GrpcEmbedder:
         except EmbedderError:
             return ""
 
-    async def _connect(self, deadline: float) -> None:
-        """Wait for a connection; a call that fails here was certainly not accepted; retry within the deadline."""
-        if self._channel.get_state() is ChannelConnectivity.READY:
-            return
-        async for attempt in tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(NotConnectedError),
-            stop=tenacity.stop_after_attempt(CONNECT_ATTEMPTS)
-            | tenacity.stop_before_delay(deadline - time.monotonic()),
-            wait=tenacity.wait_random(0.001, 0.008),
-            reraise=True,
-        ):
-            with attempt:
-                await self._connect_once(deadline)
-
-    async def _connect_once(self, deadline: float) -> None:
-        if addresses.is_anothers(addresses.socket_path(self._address)):
-            raise EmbedderError(f"the folder of {self._address} belongs to another user", fix=OWN_ADDRESS)
-        try:
-            async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
-                while (state := self._channel.get_state(try_to_connect=True)) is not ChannelConnectivity.READY:
-                    self._knows_wire = False
-                    if state in {ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.SHUTDOWN}:
-                        raise self._not_connected()
-                    await self._channel.wait_for_state_change(state)
-        except TimeoutError as error:
-            raise EmbedderError("the daemon's socket did not answer in time", fix=LOOK_AT_LOG) from error
-
-    def _not_connected(self) -> NotConnectedError:
-        """Tell an absent daemon from one that does not answer, such as a stopped process."""
-        if addresses.is_listened_to(addresses.socket_path(self._address)):
-            return NotConnectedError(f"the daemon on {self._address} does not answer", fix=LOOK_AT_LOG)
-        return NotConnectedError(f"no daemon listens on {self._address}", fix=START_DAEMON)
-
     async def _check_wire(self, deadline: float) -> None:
         """Check the version of the wire once per connection.
 
@@ -177,11 +126,11 @@ class GrpcEmbedder:
         if info.wire_version != WIRE_VERSION:  # not faulty: the first call after a restart finds the new daemon
             fix = _wire_fix(info)
             raise EmbedderError(f"the daemon {_other_wire(info)}: {fix}", fix=fix, faulty=False)
-        self._knows_wire = True
+        self._connection.is_new = False
 
     async def _info(self, deadline: float) -> pb.InfoResponse:
         try:
-            info: pb.InfoResponse = await self._stub.Info(
+            info: pb.InfoResponse = await self._connection.stub.Info(
                 pb.InfoRequest(), timeout=max(0.001, deadline - time.monotonic())
             )
         except grpc.aio.AioRpcError as error:
@@ -195,7 +144,7 @@ class GrpcEmbedder:
             EmbedderError: it does not answer.
         """
         deadline = time.monotonic() + budget_s
-        await self._connect(deadline)
+        await self._connection.ready(deadline)
         return await self._info(deadline)
 
     async def findings(self, expected_space: str | None, budget_s: float = INFO_DEADLINE_S) -> dict[str, Finding]:
@@ -212,9 +161,9 @@ class GrpcEmbedder:
         """Return the daemon's `Info` and `Stats`; None if it does not answer within the deadline of `Info`."""
         deadline = time.monotonic() + INFO_DEADLINE_S
         try:
-            await self._connect(deadline)
+            await self._connection.ready(deadline)
             info = await self._info(deadline)
-            stats: pb.StatsResponse = await self._stub.Stats(
+            stats: pb.StatsResponse = await self._connection.stub.Stats(
                 pb.StatsRequest(), timeout=max(0.001, deadline - time.monotonic())
             )
         except (EmbedderError, grpc.aio.AioRpcError):
@@ -234,7 +183,7 @@ class GrpcEmbedder:
 
     async def close(self) -> None:
         """Close the channel."""
-        await self._channel.close()
+        await self._connection.close()
 
 
 def _about_request() -> tuple[tuple[str, str], ...]:
@@ -247,10 +196,13 @@ def to_error(error: grpc.aio.AioRpcError) -> EmbedderError:
     """Turn a gRPC status into an error; the daemon's own message is kept if it refused on purpose."""
     code = CODE_OF.get(error.code(), ErrorCode.INTERNAL)
     sentence = SENTENCES[code]
-    if code in {ErrorCode.SPACE_MISMATCH, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE} and error.details():
+    told = dict(error.trailing_metadata() or ())
+    if code in QUOTED and error.details():
         sentence = f"{sentence}: {error.details()}"
-    if code is ErrorCode.OVERLOADED and (retry_ms := dict(error.trailing_metadata() or ()).get(RETRY_AFTER_KEY)):
+    if code is ErrorCode.OVERLOADED and (retry_ms := told.get(RETRY_AFTER_KEY)):
         sentence = f"{sentence} and asks to retry in {retry_ms!s} ms"
+    if replica := told.get(REPLICA_KEY):
+        sentence = f"{sentence} [{replica!s}]"
     kind = SpaceMismatchError if code is ErrorCode.SPACE_MISMATCH else EmbedderError
     return kind(sentence, fix=FIXES[code], faulty=code in FAULTY)
 

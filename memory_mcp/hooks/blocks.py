@@ -160,7 +160,7 @@ def _embedder(settings: HookSettings, left_s: float) -> Embedder:
 
     from memory_mcp.embedder.client import GrpcEmbedder  # noqa: PLC0415 - likewise
 
-    return GrpcEmbedder(settings.embedder_address or default_address())
+    return GrpcEmbedder(settings.embedder_address or default_address(), settings.embedder_tls)
 
 
 async def from_everywhere(

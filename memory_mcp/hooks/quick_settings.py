@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import followed
 from memory_mcp.environment import OURS, expanded, of_front, own_folder
+
+if TYPE_CHECKING:
+    from memory_common.tls_files import TlsFiles
 
 CONFIG: Final = "MCP_MEMORY_CONFIG"
 _SWITCHES: Final = {"true": True, "false": False, "1": True, "0": False}
@@ -31,6 +34,8 @@ class HookSettings(NamedTuple):
     namespace: str = "default"
     embedder_address: str | None = None
     """None for the default one."""
+    embedder_tls: TlsFiles | None = None
+    """For daemons on a network, which no plain settings have."""
     hook_start_chars: int = START_CHARS
     hook_prompt_chars: int = PROMPT_CHARS
     hook_start_ms: int = START_MS
@@ -136,6 +141,7 @@ def whole() -> HookSettings:
         loaded.sqlite_path,
         loaded.namespace,
         loaded.embedder_address,
+        settings.tls_files(loaded),
         loaded.hook_start_chars,
         loaded.hook_prompt_chars,
         loaded.hook_start_ms,

@@ -57,6 +57,15 @@ class Watching:
         """
         return await self._store.generation()
 
+    async def state(self, generation: int) -> Event | None:
+        """Return the write that made this generation; None before the first, or if it is not logged any more.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        events = await self._store.events(generation - 1, 1) if generation else []
+        return None if isinstance(events, MissedChanges) or not events else events[0]
+
     @contextlib.asynccontextmanager
     async def listening(self, listener: Listener) -> AsyncIterator[None]:
         """Pass all writes from now on to the listener, in order, until the context ends; it must not raise.

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from embedder_api.v1.address import is_network, socket_path
+
 from memory_common.pins import MODEL, MULTILINGUAL, MULTILINGUAL_MODEL
 from memory_mcp import processes
 from memory_mcp.domain.checks import skipped
@@ -58,20 +60,22 @@ def interpreter(versions: Versions, seconds: float) -> Finding:
     return Finding(Condition.OK, "whole", detail=detail)
 
 
-def explained(found: Finding, socket: Path, versions: Versions, service: Service | None) -> Finding:
+def explained(found: Finding, address: str, versions: Versions, service: Service | None) -> Finding:
     """Return a client's finding about the daemon with the cause and the command for this machine.
 
     `daemon status` and `doctor` share it, so that they agree.
     """
-    if found.state == "unreachable" and (other := processes.obstacle(socket)):
+    if is_network(address):
+        return found
+    if found.state == "unreachable" and (other := processes.obstacle(socket_path(address))):
         return other
     return troubles.fitted(found, versions, service)
 
 
-def explained_within(versions: Versions, socket: Path, found: Finding, seconds: float) -> Finding:
+def explained_within(versions: Versions, address: str, found: Finding, seconds: float) -> Finding:
     """Find the service within its share of the seconds, then explain as above."""
     service = installed.find_service(SystemRunner(FIND_SHARE * seconds))
-    return explained(found, socket, versions, service)
+    return explained(found, address, versions, service)
 
 
 def upgrade_command(versions: Versions) -> str:

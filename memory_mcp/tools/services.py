@@ -17,8 +17,11 @@ from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
+from memory_mcp.mapping.service import Maps
 from memory_mcp.memories.service import Memories
+from memory_mcp.memories.timeline import Timeline
 from memory_mcp.memories.watching import Watching
+from memory_mcp.shared.tier import SharedTier
 
 if TYPE_CHECKING:
     from memory_mcp.search.pipeline import SearchPipeline  # not needed for the first tools/list
@@ -51,8 +54,11 @@ class Services:
     transfer: Callable[[], Transfer]
     """Makes one for one export or import: it counts, and remembers an embedder that failed."""
     watching: Watching
+    shared: SharedTier
     ingesting: Ingesting | None
     """None: the store keeps no documents, or they are turned off."""
     folders: Folders | None
     """None in the same cases."""
     ingest_rules: IngestRules
+    timeline: Timeline
+    maps: Maps

@@ -18,15 +18,19 @@ PORTS = ROOT / "domain" / "ports"
 STORE = r"(self\.)?_?store|self\._copying\(\)"
 NAMED = {
     "Snapshot": r"(self\.)?_?snapshot|it",
+    "SnapshotForCharts": r"(self\.)?_?snapshot|it",
     "SnapshotOfDocuments": r"(self\.)?_?snapshot|it",
+    "SnapshotOfLists": r"(self\.)?_?snapshot|it",
     "Embedder": r"(self\.)?_?embedder|tools\.embedder",
     "ContextSource": r"(self\.)?_?source|each",
     "ContextSources": r"((self|services)\.)?_?sources",
+    "RateCounter": r"services\.shared\.rates",
+    "SharedCache": r"self\._cache",
     "Tokens": r"(self\.)?_?tokens|_tokens\(\)",
     "ChatModel": r"(self\.)?_?model",
 }
 """What the program calls an object of a port where it uses it; all others are parts of a store."""
-OUTSIDE = ("storage/sqlite/", "storage/tokens.py", "llm/", "domain/ports/")
+OUTSIDE = ("storage/sqlite/", "storage/tokens.py", "llm/", "shared/", "domain/ports/")
 """The implementations, and the ports themselves."""
 
 

@@ -20,6 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 
 from embedder_daemon.engines.base import EmbedTask, Encoded, Engine
 from embedder_daemon.engines.hash_engine import HashEngine
+from embedder_daemon.runtime.listening import place_of
 from embedder_daemon.server import Daemon
 from embedder_daemon.settings import DaemonSettings
 
@@ -147,8 +148,8 @@ async def serving(
     """Serve an engine on a real socket in this process."""
     path = folder / "e.sock"
     settings = DaemonSettings(address=f"unix:{path}", engine="hash", **fields)
-    daemon = Daemon(settings, build)
-    await daemon.start(path)
+    daemon = Daemon(settings, build, place_of(settings))
+    await daemon.start()
     async with grpc.aio.insecure_channel(f"unix:{path}", options=contract.CHANNEL_OPTIONS) as channel:
         stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
         try:

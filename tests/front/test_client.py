@@ -14,9 +14,12 @@ from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1.contract import CHOICE_KEY, CODE_OF, STATUS_OF, WIRE_VERSION, ErrorCode
 from grpc import StatusCode
 
-from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
+from memory_common.tls_files import TlsFiles
+from memory_mcp.domain.errors import EmbedderError, SettingsError, SpaceMismatchError
 from memory_mcp.domain.models import Condition, Embedding, Lane, Task
 from memory_mcp.embedder.client import FAULTY, FIXES, SENTENCES, GrpcEmbedder, to_finding
+from memory_mcp.settings import load
+from tests.certificates import Authority
 from tests.fakes.daemon import FakeDaemon
 
 
@@ -299,3 +302,36 @@ def test_an_engine_that_no_measurement_chose_is_told(choice: str, told: bool) ->
     finding = to_finding(info)
     assert finding.condition is Condition.OK
     assert finding.detail.endswith(f"; {choice}") is told
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"embedder_address": "dns:///gpu.example.org:50051"}, "want TLS"),
+        ({"embedder_address": "dns:///127.0.0.1:50051", "embedder_tls_cert": "/c"}, "set all three, or none"),
+        ({"embedder_tls_cert": "/c", "embedder_tls_key": "/k"}, "set all three, or none"),
+        ({"embedder_address": "dns:///gpu"}, "HOST:PORT"),
+        ({"embedder_address": "dns://gpu:50051"}, "HOST:PORT|must be like dns:///host:port"),
+        ({"embedder_address": "gpu:50051"}, "must begin with 'unix:'"),
+    ],
+)
+def test_an_address_on_a_network_wants_certificates(given: dict[str, object], wrong: str) -> None:
+    """All of them, except on the loopback."""
+    with pytest.raises(SettingsError, match=wrong):
+        load(**given)
+    load(embedder_address="dns:///localhost:50051")
+    load(embedder_address="dns:///gpu:50051", embedder_tls_cert="/c", embedder_tls_key="/k", embedder_tls_ca="/a")
+
+
+async def test_a_certificate_that_cannot_be_read_costs_vectors_alone(tmp_path: Path) -> None:
+    """The error names the file, and the next call reads it again."""
+    files = TlsFiles(tmp_path / "c", tmp_path / "k", tmp_path / "a")
+    client = GrpcEmbedder("dns:///127.0.0.1:1", files)
+    found = (await client.findings(None))["daemon"]
+    assert f"{tmp_path / 'c'} cannot be read" in found.cause
+    assert "MCP_MEMORY_EMBEDDER_TLS_CERT" in found.fix
+    made = Authority(tmp_path).make("front", "front.test")
+    for old, new in zip((made.cert, made.key, made.ca), (files.cert, files.key, files.ca), strict=True):
+        old.rename(new)
+    assert "no daemon" in (await client.findings(None))["daemon"].cause
+    await client.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memory_mcp.domain.urls import host_of, http_url, is_encrypted, is_loopback
+from memory_mcp.domain.urls import host_of, http_url, is_encrypted, is_loopback, place_of, redis_url
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,39 @@ def test_what_is_no_address_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="127") as caught:
         http_url(wrong)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "place"),
+    [
+        ("redis://cache", "redis://cache", "cache"),
+        (" valkeys://me:hunter2@cache:6380/2 ", "rediss://me:hunter2@cache:6380/2", "cache:6380/2"),
+        ("valkey://[::1]:6379", "redis://[::1]:6379", "[::1]:6379"),
+        ("rediss://cache/0?ssl_ca_certs=/etc/ca.pem", "rediss://cache/0?ssl_ca_certs=/etc/ca.pem", "cache/0"),
+    ],
+)
+def test_the_place_of_a_shared_server_holds_no_secret(given: str, url: str, place: str) -> None:
+    """Valkey's schemes are Redis's."""
+    assert redis_url(given) == url
+    assert place_of(url) == place
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "cache:6379",
+        "http://me:hunter2@cache",
+        "redis://",
+        "redis://me:hunter2@:6379",
+        "redis://:hunter2@cache:port",
+        "redis://:hunter2@cache/name",
+        "redis://:hunter2@cache#hunter2",
+        "rediss://:hunter2@cache?ssl_cert_reqs=none",
+        "redis://:hunter2@cache?db=hunter2",
+    ],
+)
+def test_a_wrong_url_of_a_shared_server_is_not_quoted(wrong: str) -> None:
+    """It may hold a password."""
+    with pytest.raises(ValueError, match="URL") as caught:
+        redis_url(wrong)
+    assert "hunter2" not in str(caught.value)

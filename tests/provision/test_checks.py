@@ -16,7 +16,8 @@ from embedder_api.v1 import embedder_pb2 as pb
 
 from memory_mcp.domain.checks import skipped
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.embedder.client import START_DAEMON, to_finding
+from memory_mcp.embedder.client import to_finding
+from memory_mcp.embedder.connection import START_DAEMON
 from memory_mcp.provision import checks, code, installed, service, source, troubles
 from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.service import Job, Service

@@ -12,6 +12,18 @@ import httpx2
 import pytest
 
 from tests.services.servers import PROGRAMS, answers, free_port, running
+from tests.services.valkey import Valkey
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """Run a server of the test's own: it is there in 20 ms."""
+    made = Valkey()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
 
 
 @dataclass(frozen=True, slots=True)

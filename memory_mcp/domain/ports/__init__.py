@@ -17,14 +17,16 @@ from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
 from memory_mcp.domain.ports.leases import Leases
 from memory_mcp.domain.ports.optional import AnnouncesChanges, SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
+from memory_mcp.domain.ports.shared import RateCounter, SharedCache
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
 from memory_mcp.domain.ports.sources import ContextSource, ContextSources
-from memory_mcp.domain.ports.store import IndexAndLeases, Maintainable, RecordsAndIndex, Store
+from memory_mcp.domain.ports.store import ChartedStore, IndexAndLeases, Maintainable, RecordsAndIndex, Store
 from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
     "AnnouncesChanges",
     "Changes",
+    "ChartedStore",
     "ChatModel",
     "ContextSource",
     "ContextSources",
@@ -34,8 +36,10 @@ __all__ = [
     "IndexAndLeases",
     "Leases",
     "Maintainable",
+    "RateCounter",
     "Records",
     "RecordsAndIndex",
+    "SharedCache",
     "Snapshot",
     "Snapshots",
     "Store",

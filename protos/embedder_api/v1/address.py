@@ -1,12 +1,17 @@
-"""Where the daemon listens: `unix:/path`, the same default for both programs."""
+"""Where the daemon listens: `unix:/path`, the same default for both programs, or a port of a network.
+
+A daemon on a network listens on `host:port`; a front finds all daemons of a name by `dns:///name:port`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import stat
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -17,6 +22,9 @@ SCHEME: Final = "unix:"
 MAX_PATH_BYTES: Final = 103 if sys.platform == "darwin" else 107
 """The longest path that fits `sockaddr_un` with its terminating NUL."""
 
+_DNS: Final = "dns:"
+_TARGET: Final = re.compile(r"dns:(?://[^/]*/)?(?P<place>[^/]+)")
+"""`dns:///name:port`, with the server to ask between the second and the third slash."""
 _NAME: Final = "embedder.sock"
 _PREFIX: Final = "memory-mcp-"
 _SHORT: Final = Path("/tmp")  # noqa: S108 - in a folder of our own, whose owner both programs check
@@ -51,8 +59,46 @@ def socket_path(address: str) -> Path:
     return path
 
 
+def is_network(address: str) -> bool:
+    """Whether a front finds daemons of this address by a name."""
+    return address.startswith(_DNS)
+
+
+def network_place(address: str) -> tuple[str, int]:
+    """Return the host and port of `dns:///host:port`.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    if not (found := _TARGET.fullmatch(address)):
+        raise ValueError(f"the address {address!r} must be like dns:///host:port")
+    return host_and_port(found["place"])
+
+
+def host_and_port(place: str) -> tuple[str, int]:
+    """Return the host, an IPv6 address without brackets, and the port.
+
+    Raises:
+        ValueError: it is not `host:port`.
+    """
+    host, _, port = place.rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port) < 65_536) or (":" in host and not host.startswith("[")):
+        raise ValueError(f"{place!r} is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host can only be this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def target(address: str) -> str:
-    """Return the address for gRPC's clients: a URI, in which `%`, `?` and `#` are escaped."""
+    """Return the address for gRPC's clients: a URI, in which `%`, `?` and `#` of a path are escaped."""
+    if is_network(address):
+        return address
     return SCHEME + quote(os.fsencode(socket_path(address)))
 
 

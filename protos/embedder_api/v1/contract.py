@@ -36,6 +36,9 @@ OUTDATED_KEY: Final = "outdated"
 """In InfoResponse.versions: why the daemon's environment should be rebuilt; absent if it is up to date."""
 
 
+REPLICA_KEY: Final = "replica"
+"""Trailing metadata of a refusal on a network: which daemon refused, `host:port`."""
+
 REQUEST_ID_KEY: Final = "memory-mcp-request-id"
 """Metadata of a call: the id of the request that it serves, for the daemon's log."""
 
@@ -48,6 +51,7 @@ class ErrorCode(StrEnum):
 
     INVALID_REQUEST = "invalid_request"
     SPACE_MISMATCH = "space_mismatch"
+    FORBIDDEN = "forbidden"
     OVERLOADED = "overloaded"
     UNAVAILABLE = "unavailable"
     DEADLINE = "deadline"
@@ -57,6 +61,7 @@ class ErrorCode(StrEnum):
 STATUS_OF: Final[dict[ErrorCode, StatusCode]] = {
     ErrorCode.INVALID_REQUEST: StatusCode.INVALID_ARGUMENT,
     ErrorCode.SPACE_MISMATCH: StatusCode.FAILED_PRECONDITION,
+    ErrorCode.FORBIDDEN: StatusCode.PERMISSION_DENIED,
     ErrorCode.OVERLOADED: StatusCode.RESOURCE_EXHAUSTED,
     ErrorCode.UNAVAILABLE: StatusCode.UNAVAILABLE,
     ErrorCode.DEADLINE: StatusCode.DEADLINE_EXCEEDED,

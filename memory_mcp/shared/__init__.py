@@ -1,0 +1,1 @@
+"""The shared tier: what the fronts of a store have in common beside it."""

@@ -1,0 +1,20 @@
+"""A fake of what fronts share."""
+
+from __future__ import annotations
+
+
+class FakeSharedCache:
+    """See `domain.ports.SharedCache`."""
+
+    def __init__(self) -> None:
+        self.held: dict[bytes, bytes] = {}
+        self.is_away = False
+
+    async def get(self, key: bytes) -> bytes | None:
+        """Return what was put there."""
+        return None if self.is_away else self.held.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Put bytes there."""
+        if not self.is_away:
+            self.held[key] = value
