@@ -90,6 +90,15 @@ class PostgresSnapshot:
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         return reads.tags_among(self._db, words, namespace)
 
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        if self._active is None or not keys:
+            return {}
+        return context.first_vectors(self._db, self._active[0], self._filed(keys))
+
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        self._db.reach_all()
+        return [] if self._active is None else queue.embedded_keys(self._db, self._active[0], after, limit)
+
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         number = self._number(space)
         if number is None:

@@ -1,4 +1,4 @@
-"""The queue: chunks that wait for a vector, and those that were refused one."""
+"""The queue: chunks that wait for a vector, those that were refused one, and which memories have one."""
 
 from __future__ import annotations
 
@@ -44,3 +44,14 @@ def pending(db: PgSession, limit: int) -> list[PendingChunk]:
         (limit,),
     )
     return [PendingChunk(*row) for row in cast("list[tuple[int, int, int, str]]", rows)]
+
+
+def embedded_keys(db: PgSession, number: int, after: int, limit: int) -> list[int]:
+    """Return the first live memories after this key that have a vector in the space of this number."""
+    rows = db.rows(
+        """SELECT m.key FROM memories AS m WHERE m.deleted_at IS NULL AND m.key > %s
+           AND EXISTS (SELECT FROM passages AS p WHERE p.key = m.key AND p.state = 'embedded' AND p.space = %s)
+           ORDER BY m.key LIMIT %s""",
+        (after, number, limit),
+    )
+    return [key for (key,) in cast("list[tuple[int]]", rows)]
