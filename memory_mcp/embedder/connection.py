@@ -101,7 +101,7 @@ class NotConnectedError(EmbedderError):
     """The daemon's socket refused the connection, so the call was certainly not accepted."""
 
 
-class Connection:
+class DaemonChannel:
     """The channel to an address; it connects at the first call."""
 
     def __init__(self, address: str, tls: TlsFiles | None = None) -> None:
