@@ -96,7 +96,7 @@ class Daemon:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a retrieval benchmark is asked for: `[--model NAME] [--questions N] [FOLDER [SET ...]]`."""
+    """What a retrieval benchmark is asked for: `[--model NAME] [--questions N] [--postgres] [FOLDER [SET ...]]`."""
 
     daemon: Sequence[str]
     """The arguments of its daemon."""
@@ -104,6 +104,8 @@ class Asked:
     """Of each set, evenly chosen."""
     data: Path
     names: Sequence[str]
+    in_postgres: bool = False
+    """Whether memories lie in PostgreSQL; only benchmarks.retrieval knows it."""
 
     @classmethod
     def of(cls, arguments: Sequence[str], questions: int = sys.maxsize) -> Asked:
@@ -111,11 +113,12 @@ class Asked:
         parser = argparse.ArgumentParser()
         parser.add_argument("--model")
         parser.add_argument("--questions", type=int, default=questions)
+        parser.add_argument("--postgres", action="store_true")
         parser.add_argument("data", nargs="?", type=Path, default=DATA)
         parser.add_argument("names", nargs="*")
         given = parser.parse_args(arguments)
         model = ("--model", given.model) if given.model else ()
-        return cls(model, given.questions, given.data, given.names)
+        return cls(model, given.questions, given.data, given.names, given.postgres)
 
 
 @asynccontextmanager

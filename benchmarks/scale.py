@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.front import texts as made
 from benchmarks.kit import DATA, Daemon, say
 from memory_mcp.domain.models import Chunk, Embedded, NewMemory, Space
+from memory_mcp.domain.ports import Store
 from memory_mcp.storage.sqlite.store import SqliteStore
 
 TURNS = DATA / "scale" / "sgd_turns.jsonl.gz"
@@ -76,17 +77,22 @@ async def _batch(daemon: Daemon, wanted: list[str], start: int) -> list[bytes]:
 
 
 async def fill(path: Path, space: Space, said: list[Turn], rows: Rows, count: int) -> None:
-    """Store so many memories through the store's own writes; beyond the turns, other conversations repeat them."""
+    """Store so many memories in a file; see `fill_store`."""
     store = SqliteStore(path)
+    await fill_store(store, space, said, rows, range(count))
+    await store.close()
+
+
+async def fill_store(store: Store, space: Space, said: list[Turn], rows: Rows, which: range) -> None:
+    """Store these memories through the store's own writes; beyond the turns, other conversations repeat them."""
     chance = np.random.default_rng(0)
-    for start in range(0, count, BATCH):
-        numbers = range(start, min(count, start + BATCH))
+    for start in range(which.start, which.stop, BATCH):
+        numbers = range(start, min(which.stop, start + BATCH))
         near = rows[[number % len(said) for number in numbers]]
         if start >= len(said):
             near = near + NOISE * chance.standard_normal(near.shape, dtype=np.float32)
             near /= np.linalg.norm(near, axis=1, keepdims=True)
         await store.add([_entry(number, said, space, row) for number, row in zip(numbers, near, strict=True)])
-    await store.close()
 
 
 def _entry(number: int, said: list[Turn], space: Space, row: Rows) -> tuple[NewMemory, Embedded]:

@@ -58,7 +58,7 @@ from memory_mcp.sources.adapter import Toolbox
 from memory_mcp.sources.registry import ConfiguredSources
 from memory_mcp.sources.secrets import filler
 from memory_mcp.storage import checks as store_checks
-from memory_mcp.storage import factory
+from memory_mcp.storage import factory, inspections
 from memory_mcp.tools.services import IngestRules, Services
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ def make_services(
     )
     transfer = partial(Transfer, store, indexer)
     backups = Backups(store, _backup_folder(settings), exports=ExportBackups(transfer))
-    upkeep = Upkeep(store, backups if _backs_up(settings) else None, keep_changes=timedelta(days=settings.changes_days))
+    is_backed_up = settings.backup_enabled and not _is_left_out(settings)
+    upkeep = Upkeep(store, backups if is_backed_up else None, keep_changes=timedelta(days=settings.changes_days))
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     watching = Watching(store)
     health = Registry() if health is None else health
@@ -248,10 +249,9 @@ def _backup_folder(settings: Settings) -> Path:
     return settings.backup_folder or settings.sqlite_path.parent / name
 
 
-def _backs_up(settings: Settings) -> bool:
-    """Return whether this front makes daily backups; a store of many people's is not copied to each one's machine."""
-    is_shared = settings.storage_backend == POSTGRES
-    return settings.backup_enabled and not (is_shared and settings.backup_folder is None)
+def _is_left_out(settings: Settings) -> bool:
+    """Return whether no daily backup is made here: a store of many people's is not copied to each one's machine."""
+    return settings.storage_backend == POSTGRES and settings.backup_folder is None
 
 
 async def examine_machine(settings: Settings | None, options: DoctorOptions, seconds: float) -> Report:
@@ -320,7 +320,7 @@ def _register_machine(
     environment = Versions(provision.place(options.venv and options.venv.absolute()))
     _register_store(named, settings, options.verify_s)
     _daemon_checks(settings, client, environment).register(named)
-    processes.register(named, settings.embedder_address, settings.sqlite_path, skip=_no_file(settings))
+    processes.register(named, settings.embedder_address, settings.sqlite_path, skip=inspections.no_file(settings))
     provision.register(registry, environment)
     clients.register(registry)
     hooks.register(registry)
@@ -328,39 +328,15 @@ def _register_machine(
     sandbox.register(named, unsandboxed=settings.ingest_unsandboxed)
 
 
-def _no_file(settings: Settings) -> str:
-    """Return why the checks of the store's file are skipped; empty if they are not."""
-    if settings.storage_backend == SQLITE:
-        return ""
-    return f"the store {settings.storage_backend!r} is not a SQLite file; `memory-mcp status` shows what it reports"
-
-
 def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:
-    """Register the checks of where the store lies."""
-    if settings.storage_backend == POSTGRES and settings.postgres_url is not None:
-        _register_database(registry, settings, settings.postgres_url)
-        return
-    from memory_mcp.storage import disk  # noqa: PLC0415 - only for doctor
-    from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
-
-    path, folder, read_only = settings.sqlite_path, _backup_folder(settings), settings.read_only
-    skip = _no_file(settings)
-    newest = partial(backup_files.newest_in, folder)
-    written = partial(inspection.written, path, read_only=read_only)
-    disk.register(registry, path, (path.parent, folder), read_only=read_only, skip=skip)
-    inspection.register(registry, path, newest, read_only=read_only, verify_s=verify_s, skip=skip)
-    backup_files.register(registry, folder, written, enabled=settings.backup_enabled, read_only=read_only)
-
-
-def _register_database(registry: Registry, settings: Settings, url: str) -> None:
-    from memory_mcp.storage.postgres.maintenance import inspection  # noqa: PLC0415 - only for doctor
-
-    inspection.register(registry, url, read_only=settings.read_only)
+    """Register the checks of where the store lies, and of its backups."""
+    folder = _backup_folder(settings)
+    inspections.register(registry, settings, folder, partial(backup_files.newest_in, folder), verify_s)
     backup_files.register(
         registry,
-        _backup_folder(settings),
-        partial(inspection.written, url),
-        skip="" if _backs_up(settings) else NOT_BACKED_UP,
+        folder,
+        partial(inspections.written, settings),
+        skip=NOT_BACKED_UP if _is_left_out(settings) else "",
         enabled=settings.backup_enabled,
         read_only=settings.read_only,
     )
@@ -369,14 +345,13 @@ def _register_database(registry: Registry, settings: Settings, url: str) -> None
 def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versions) -> embedder_checks.DaemonChecks:
     from memory_mcp.provision import checks as provision  # noqa: PLC0415 - only for doctor
     from memory_mcp.provision import source  # noqa: PLC0415 - likewise
-    from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
     return embedder_checks.DaemonChecks(
         client,
         source.golden_files(),
         explain=partial(provision.explained_within, environment, settings.embedder_address),
         upgrade=partial(provision.upgrade_command, environment),
-        expected=partial(inspection.space, settings.sqlite_path, read_only=settings.read_only),
+        expected=inspections.expected_space(settings),
     )
 
 

@@ -36,6 +36,12 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
 
 
 @pytest.fixture
+def nul(store: Store) -> str:
+    """Give a NUL, or the next character where the store refuses it, which `test_store.py` checks."""
+    return "\1" if type(store).__name__ == "PostgresStore" else "\0"
+
+
+@pytest.fixture
 def copied(store: Store) -> Copied:
     """Give the stores that can be copied to a file."""
     if isinstance(store, SupportsBackup):

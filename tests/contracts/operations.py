@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -284,6 +284,20 @@ _operation: st.SearchStrategy[Operation] = st.one_of(
     st.one_of(st.just(Purge()), st.builds(Drop, _spaces), st.just(Crash())),
 )
 histories = st.lists(_operation, min_size=5, max_size=25)
+
+
+def without_nul(history: Sequence[Operation]) -> list[Operation]:
+    """Return the same history with texts that every store keeps."""
+    return [_without_nul(operation) for operation in history]
+
+
+def _without_nul(operation: Operation) -> Operation:
+    if isinstance(operation, Add):
+        items = [(replace(new, content=new.content.replace("\0", "-")), embedded) for new, embedded in operation.items]
+        return Add(tuple(items))
+    if isinstance(operation, Update) and operation.change.content is not None:
+        return replace(operation, change=replace(operation.change, content=operation.change.content.replace("\0", "-")))
+    return operation
 
 
 async def answers(store: Store, history: Sequence[Operation], reopen: Reopen) -> list[Answer]:

@@ -71,9 +71,9 @@ async def test_vectors_of_another_space_are_queued_not_stored(store: Store) -> N
     assert await near(store) == ["first"]
 
 
-async def test_what_waits_is_handed_out_oldest_first(store: Store) -> None:
+async def test_what_waits_is_handed_out_oldest_first(store: Store, nul: str) -> None:
     """The queue gives each passage with its place and text, in the order in which they came."""
-    await store.add([(new("äöü\0 👍 end"), Embedded((Chunk(0, 3), Chunk(4, 6, towards(0)), Chunk(6, 10)), SPACE))])
+    await store.add([(new(f"äöü{nul} 👍 end"), Embedded((Chunk(0, 3), Chunk(4, 6, towards(0)), Chunk(6, 10)), SPACE))])
     await put(store, "second", namespace="there")
     waiting = await store.pending(9)
     assert [(passage.start, passage.text) for passage in waiting] == [(0, "äöü"), (6, " end"), (0, "second")]

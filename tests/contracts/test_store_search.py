@@ -319,9 +319,9 @@ WORDS = st.text(  # but New Tai Lue vowels and Vedic signs, which SQLite's table
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(WORDS, min_size=1, max_size=8), separator=SEPARATORS)
-async def test_a_memory_is_found_by_each_of_its_words(store: Store, words: list[str], separator: str) -> None:
+async def test_a_memory_is_found_by_each_of_its_words(store: Store, nul: str, words: list[str], separator: str) -> None:
     """Whatever the script, a word of a content finds it."""
-    memory = await put(store, separator.join(words))
+    memory = await put(store, separator.replace("\0", nul).join(words))
     for word in words:
         assert memory.key in (await keyword_search(store, word, HERE, 1_000)).scores
 

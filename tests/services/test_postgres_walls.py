@@ -14,14 +14,18 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters
-from tests.contracts.shelf import HERE, listed, put
+from tests.contracts.shelf import HERE, listed, near, put, towards, worded
 from tests.services.postgres import Postgres, as_nobody, store_at
 from tests.services.servers import answers, free_port, running
 
 pytestmark = pytest.mark.services
 DOCS: Final = Path(__file__).parents[2] / "docs" / "postgres.md"
 ROLES: Final = "memory_owner", "memory_front"
-WALLED: Final = ("memories", "tags", "revisions", "passages", "changes")
+WALLED: Final = """
+  SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'memory_mcp'::regnamespace AND relkind IN ('r', 'p')
+    AND relname NOT IN ('schema_version', 'change_log', 'leases', 'spaces')
+"""
+"""Every table but those that tell nothing of a namespace."""
 THERE: Final = Filters("there")
 
 
@@ -44,7 +48,7 @@ async def _told_a_front(server: Postgres) -> None:
     with pytest.raises(StoreError, match=r"may not create .*run `memory-mcp status` once with"):
         await store.generation()
     assert await keeper.generation() == 0
-    await put(store, "theirs", namespace="there")
+    await put(store, "theirs", towards(90), namespace="there")
     for one in (keeper, store):
         await one.close()
 
@@ -57,7 +61,10 @@ def front(server: Postgres) -> str:
 async def test_a_front_without_rights_stores_and_finds(walled: Postgres) -> None:
     """A role that owns nothing does all that a front does."""
     keeper, store = store_at(walled.of("memories_of_a_team", "memory_owner")), store_at(front(walled))
-    memory = await put(store, "mine", tags=("a",))
+    memory = await put(store, "mine", towards(0), tags=("a",))
+    assert await near(store) == await worded(store, "mine") == ["mine"]
+    assert await near(store, THERE) == ["theirs"]
+    assert await worded(store, "mine", THERE) == []
     assert await listed(store) == ["mine"]
     assert await listed(store, THERE) == ["theirs"]
     assert (await store.totals()).memories == 2
@@ -72,8 +79,10 @@ async def test_a_front_without_rights_stores_and_finds(walled: Postgres) -> None
 def test_a_query_without_a_namespace_returns_no_row(walled: Postgres, role: str) -> None:
     """Whoever forgets to say which namespaces it reaches gets nothing, the owner of the tables too."""
     with psycopg.connect(walled.of("memories_of_a_team", role)) as connection:
-        for table in WALLED:
-            assert rows(connection, f"TABLE memory_mcp.{table}") == []
+        walled_tables = rows(connection, WALLED)
+        assert len(walled_tables) >= 10
+        for (table,) in walled_tables:
+            assert rows(connection, f"TABLE {table}") == []
         connection.execute("SELECT set_config('memory_mcp.reach', '{there}', true)")
         assert rows(connection, "SELECT DISTINCT namespace FROM memory_mcp.memories") == [("there",)]
         connection.execute("SELECT set_config('memory_mcp.reach', '{here}', true)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 
 from memory_mcp.domain.documents import SectionPlace
@@ -24,9 +24,10 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.storage import keyword_search
 from memory_mcp.storage.documents import sections
+from memory_mcp.storage.postgres.cache import ReadCache
 from memory_mcp.storage.postgres.db.portable import PortableSql
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.postgres.lexical.search import PartitionTerms, indexes_of
+from memory_mcp.storage.postgres.lexical.search import PartitionTerms, caches_of
 from memory_mcp.storage.postgres.records import reads
 from memory_mcp.storage.postgres.vectors import context, nearest, queue
 from memory_mcp.storage.postgres.vectors.active import active_space
@@ -34,30 +35,20 @@ from memory_mcp.storage.tokenizer import of_this_thread
 from memory_mcp.storage.vectors import check_space
 
 
-@dataclass(slots=True)
-class _ReadSoFar:
-    """What was read in this transaction, and what every step of a search would otherwise read again."""
-
-    indexes: dict[str, dict[bool, PartitionTerms]] = field(default_factory=dict)
-    around: dict[int, Neighbours | None] = field(default_factory=dict)
-    namespaces: dict[int, str] = field(default_factory=dict)
-    """Of memories, by key."""
-
-
 class PostgresSnapshot:
     """See `domain.ports.Snapshot`; its session is inside a read transaction."""
 
-    def __init__(self, db: Session, *, of_documents: bool = False, known: _ReadSoFar | None = None) -> None:
+    def __init__(self, db: Session, cache: ReadCache, *, of_documents: bool = False) -> None:
         self._db = db
+        self._known = cache
         self._of_documents = of_documents
-        self._known = known or _ReadSoFar()
 
     def documents(self) -> PostgresSnapshot:
         return self._documents
 
     @cached_property
     def _documents(self) -> PostgresSnapshot:
-        return PostgresSnapshot(self._db, of_documents=True, known=self._known)
+        return PostgresSnapshot(self._db, self._known, of_documents=True)
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         return reads.fetch(self._db, keys)
@@ -148,11 +139,11 @@ class PostgresSnapshot:
         return number
 
     def _index(self, namespace: str) -> PartitionTerms:
-        indexes = self._known.indexes
-        if namespace not in indexes:
-            self._db.reach(namespace)
-            indexes[namespace] = indexes_of(self._db, namespace)
-        return indexes[namespace][self._of_documents]
+        partitions = self._known.partitions
+        self._db.reach(namespace)
+        if namespace not in partitions:
+            partitions[namespace] = caches_of(self._db, namespace)
+        return PartitionTerms(self._db, (namespace, self._of_documents), partitions[namespace][self._of_documents])
 
     def _filed(self, keys: Collection[int]) -> dict[str, list[int]]:
         """Return memories by their namespaces, where their vectors lie."""

@@ -33,6 +33,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
 from memory_mcp.storage.documents.store import StoredDocuments
+from memory_mcp.storage.postgres.cache import CurrentCache
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
@@ -41,7 +42,8 @@ from memory_mcp.storage.postgres.documents import PostgresTransactions
 from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
-from memory_mcp.storage.postgres.vectors import chunks, queue, spaces
+from memory_mcp.storage.postgres.vectors import chunks, graphs, queue, spaces
+from memory_mcp.storage.queue import of_queue
 from memory_mcp.storage.rows import to_micros
 
 T = TypeVar("T")
@@ -62,6 +64,7 @@ class PostgresStore:
             direct_url: the database without a pooler, if there is one.
         """
         self._database = database
+        self._cache = CurrentCache()
         self._announcements = announcements
         self._documents = StoredDocuments(PostgresTransactions(database, machine))
         self._dumps = dumps.Dumps(direct_url or database.url)
@@ -111,7 +114,7 @@ class PostgresStore:
     async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work that asks several things of one moment."""
         del is_short  # connections are opened as they are needed
-        return await self._database.read(lambda db: work(PostgresSnapshot(db)))
+        return await self._database.read(lambda db: work(PostgresSnapshot(db, self._cache.of(db.generation))))
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         return await self._database.read(lambda db: statistics.of_namespace(db, namespace, tags))
@@ -195,15 +198,19 @@ class PostgresStore:
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, seconds))
 
+    async def tidy(self) -> None:
+        """Build the graphs of vectors that are not whole."""
+        await self._database.run(graphs.mend)
+
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Report whether the database answers, and the state of its queue."""
-        del namespace
         place = self._database.place
         try:
-            await self.generation()
+            counts = await self._database.read(lambda db: queue.counts(db, namespace))
         except StoreError as error:
-            return {"store": Finding(Condition.FAILED, "unusable", str(error), "do as the cause says, then try again")}
-        return {"store": Finding(Condition.OK, "open", detail=place)}
+            fix = "do as the cause says, then try again"
+            return {"store": Finding(Condition.FAILED, "unusable", str(error), fix)}
+        return {"store": Finding(Condition.OK, "open", detail=place), "queue": of_queue(counts)}
 
     async def close(self) -> None:
         await self._announcements.close()

@@ -26,29 +26,29 @@ def log_change(db: Session, kind: str, namespace: str, ids: Iterable[str], tags:
 
 
 def finish(db: Session) -> None:
-    """Write what was noted during a transaction, as its last act: from here on other writers wait for its commit."""
+    """Queue what was noted during a transaction, as its last act: from then on other writers wait for its commit."""
     if not (db.logged or db.counted or db.last):
         return
-    db.first_seq = 1 + cast(
-        "int",
-        db.value(
-            "UPDATE change_log SET seq = seq + %s, began_at = coalesce(began_at, %s) RETURNING seq - %s",
-            (len(db.logged), db.now, len(db.logged)),
-        ),
-    )
+    db.execute("UPDATE change_log SET seq = seq + %s, began_at = coalesce(began_at, %s)", (len(db.logged), db.now))
     for work in db.last:
         work()
     _count(db)
     if db.logged:
         db.reach(*{namespace for namespace, *_ in db.logged})
-        db.run_many(
-            "INSERT INTO changes (seq, at, namespace, kind, memory_ids, tags) VALUES (%s, %s, %s, %s, %s, %s)",
-            [
-                (number, db.now, namespace, kind, to_json(ids), to_json(tags))
-                for number, (namespace, kind, ids, tags) in enumerate(db.logged, db.first_seq)
-            ],
-        )
+        db.execute(_LOG, [len(db.logged), db.now, *map(list, zip(*_entries(db), strict=True))])
         db.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+
+
+_LOG: Final = """
+  INSERT INTO changes (namespace, kind, memory_ids, tags, seq, at)
+  SELECT n.namespace, n.kind, n.ids, n.tags, l.seq - %s + n.place, %s
+  FROM change_log AS l, unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+    WITH ORDINALITY AS n (namespace, kind, ids, tags, place)
+"""
+
+
+def _entries(db: Session) -> list[tuple[str, str, str, str]]:
+    return [(namespace, kind, to_json(ids), to_json(tags)) for namespace, kind, ids, tags in db.logged]
 
 
 def is_kept(db: Session, written: Session) -> bool:
@@ -61,8 +61,11 @@ def is_kept(db: Session, written: Session) -> bool:
     [(namespace, kind, ids, _), *_] = written.logged
     db.reach(namespace)
     db.execute("SELECT FROM change_log FOR UPDATE")
-    row = db.row("SELECT namespace, kind, memory_ids, at FROM changes WHERE seq = %s", (written.first_seq,))
-    return row == (namespace, kind, to_json(ids), written.now)
+    found = db.row(
+        "SELECT FROM changes WHERE at = %s AND namespace = %s AND kind = %s AND memory_ids = %s LIMIT 1",
+        (written.now, namespace, kind, to_json(ids)),
+    )
+    return found is not None
 
 
 def _count(db: Session) -> None:
@@ -112,4 +115,4 @@ def prune(db: Session, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
     if floor is None:
         return 0
     db.execute("UPDATE change_log SET floor = %s", (floor,))
-    return db.execute("DELETE FROM changes WHERE seq <= %s", (floor,)).rowcount
+    return db.changed("DELETE FROM changes WHERE seq <= %s", (floor,))

@@ -10,19 +10,19 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import LostWriteError, is_passing, translated
-from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Connection, Session
+from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Beginning, Connection, Session
 
 T = TypeVar("T")
 
@@ -42,8 +42,6 @@ AGAIN_S: Final = 0.1
 ATTEMPTS: Final = 10
 """How often a write that met others is run in all."""
 
-_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _SET: Final = f"""
   SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true),
     set_config('statement_timeout', '{STATEMENT_MS:d}', true),
@@ -54,13 +52,12 @@ _SET: Final = f"""
 """
 _LOCKED: Final = f"SELECT pg_advisory_xact_lock_shared({schema.LOCK:d})"
 _MOMENT: Final = f"""
-  SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {SCHEMA}.schema_version
+  SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT seq FROM {SCHEMA}.change_log)
+  FROM {SCHEMA}.schema_version
 """  # noqa: S608 - constants
-_STARTS: Final = {
-    False: "; ".join((_READ, _SET, _MOMENT)),
-    True: "; ".join((_WRITE, _SET, _LOCKED, _MOMENT)),
-}
-"""What begins a transaction, in one exchange with the server, by whether it writes."""
+_READ: Final = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", _SET, _MOMENT)
+_WRITE: Final = ("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", _SET, _LOCKED, _MOMENT)
+"""What begins a transaction; it is sent with the first question."""
 
 
 class PostgresDatabase:
@@ -170,10 +167,14 @@ class PostgresDatabase:
         while True:
             with self._connection(until) as connection:
                 try:
-                    return work(self._begin(connection, writes=False))
+                    with connection.pipeline() as pipeline:
+                        done = work(self._begin(connection, pipeline, _READ))
+                        connection.execute("ROLLBACK")
                 except psycopg.OperationalError:
-                    if not connection.closed or time.monotonic() > until:
+                    if not _is_lost(connection) or time.monotonic() > until:
                         raise
+                else:
+                    return done
                 finally:
                     _roll_back(connection)
 
@@ -184,7 +185,7 @@ class PostgresDatabase:
                 try:
                     return self._written(connection, work, until)
                 except psycopg.Error as error:
-                    may_succeed = connection.closed or is_passing(error)
+                    may_succeed = _is_lost(connection) or is_passing(error)
                     if not may_succeed or attempt == ATTEMPTS or time.monotonic() > until:
                         raise
                 finally:
@@ -193,15 +194,19 @@ class PostgresDatabase:
 
     def _written(self, connection: Connection, work: Callable[[Session], T], until: float) -> T:
         """Run work and commit it; raise what kept it from being written."""
-        session = self._begin(connection, writes=True)
-        done = work(session)
-        changes.finish(session)
-        try:
-            connection.execute("COMMIT")
-        except psycopg.OperationalError:
-            if not (connection.closed and self._is_kept(session, until)):
-                raise
-        return done
+        with contextlib.ExitStack() as stack:
+            pipeline = stack.enter_context(connection.pipeline())
+            session = self._begin(connection, pipeline, _WRITE)
+            done = work(session)
+            changes.finish(session)
+            _ = session.begun  # also when nothing was asked
+            try:
+                connection.execute("COMMIT")
+                stack.close()
+            except psycopg.OperationalError:
+                if not (_is_lost(connection) and self._is_kept(session, until)):
+                    raise
+            return done
 
     @contextlib.contextmanager
     def _connection(self, until: float) -> Iterator[Connection]:
@@ -227,13 +232,17 @@ class PostgresDatabase:
                     raise
             time.sleep(AGAIN_S)
 
-    def _begin(self, connection: Connection, *, writes: bool) -> Session:
-        answers = connection.execute(_STARTS[writes])
-        answers.set_result(-1)
-        version, now = cast("tuple[int, int]", answers.fetchone())
-        if version > len(schema.migrations()):
-            raise StoreError(schema.too_new(self.place, version))
-        return Session(connection, now if self._clock is None else int(self._clock() * 1_000_000))
+    def _begin(self, connection: Connection, pipeline: psycopg.Pipeline, statements: Sequence[str]) -> Session:
+        for statement in statements:
+            begun = connection.execute(statement)
+
+        def beginning() -> Beginning:
+            version, now, generation = cast("tuple[int, int, int]", begun.fetchone())
+            if version > len(schema.migrations()):
+                raise StoreError(schema.too_new(self.place, version))
+            return Beginning(now if self._clock is None else int(self._clock() * 1_000_000), generation)
+
+        return Session(connection, pipeline, beginning)
 
     def _is_kept(self, written: Session, until: float) -> bool:
         """Whether a transaction whose commit was not answered was committed; the server knows, when it is back.
@@ -242,10 +251,21 @@ class PostgresDatabase:
             LostWriteError: it does not come back in time.
         """
         while time.monotonic() < until:
-            with contextlib.suppress(psycopg.OperationalError), self._connect() as connection:
-                return changes.is_kept(self._begin(connection, writes=True), written)
+            with (
+                contextlib.suppress(psycopg.OperationalError),
+                self._connect() as connection,
+                connection.pipeline() as pipeline,
+            ):
+                return changes.is_kept(self._begin(connection, pipeline, _WRITE), written)
             time.sleep(AGAIN_S)
         raise LostWriteError(self.place)
+
+
+def _is_lost(connection: Connection) -> bool:
+    """Whether the server is gone from a connection, after an error; one that it left in the middle is closed."""
+    if not connection.closed and connection.pgconn.pipeline_status is not PipelineStatus.OFF:
+        connection.close()
+    return connection.closed
 
 
 def _roll_back(connection: Connection) -> None:

@@ -33,7 +33,7 @@ class PortableSql:
 
     def run(self, sql: str, *parameters: SqlValue) -> int:
         text, order = _translated(sql)
-        return self._db.execute(text, _ordered(parameters, order)).rowcount
+        return self._db.changed(text, _ordered(parameters, order))
 
     def run_many(self, sql: str, rows: Iterable[Sequence[SqlValue]]) -> None:
         text, order = _translated(sql)

@@ -62,7 +62,7 @@ class Dumps:
         parameters = conninfo_to_dict(self.url)
         password = str(parameters.pop("password", None) or "")
         place = make_conninfo(**parameters)  # a command line is everybody's to read
-        command = [str(tool), "--format=custom", f"--schema={SCHEMA}", "--extension=vector", "--enable-row-security"]
+        command = [str(tool), "--format=custom", f"--schema={SCHEMA}", "--enable-row-security"]
         told = environment.of_tool(PGOPTIONS=_REACH, **({"PGPASSWORD": password} if password else {}))
         done = subprocess.run(  # noqa: S603 - no shell, and a tool of the system's
             [*command, "--no-password", f"--dbname={place}"],

@@ -23,7 +23,8 @@ from memory_mcp.search.lexical.stems import LANGUAGE_CHARS, is_english
 from memory_mcp.storage import queue as queued
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import translated
-from memory_mcp.storage.postgres.db.session import SCHEMA, Row, Session
+from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
+from memory_mcp.storage.postgres.vectors import graphs
 from memory_mcp.storage.postgres.vectors.active import active_space
 from memory_mcp.storage.postgres.vectors.queue import counts
 
@@ -52,12 +53,13 @@ def register(registry: Registry, url: str, *, read_only: bool) -> None:
         ("connections", connections),
         ("queue", queue),
         ("languages", languages),
+        ("graphs", graphs_whole),
     ):
         registry.add_blocking(name, partial(check, url), needs=of_store)
 
 
 @contextlib.contextmanager
-def _connected(url: str, seconds: float) -> Iterator[psycopg.Connection[Row]]:
+def _connected(url: str, seconds: float) -> Iterator[Connection]:
     """Connect for one check.
 
     Raises:
@@ -194,6 +196,17 @@ def queue(url: str, seconds: float) -> Finding:
     return queued.of_queue(_asked(url, seconds, lambda db: counts(db, None)))
 
 
+def graphs_whole(url: str, seconds: float) -> Finding:
+    """Check that large searches have their graphs."""
+    with _connected(url, seconds) as connection:
+        parts = graphs.broken(connection)
+    if parts:
+        cause = f"{', '.join(parts)} have no graph, so searches compare every vector in them"
+        fix = "run a client as the owner of the tables, which builds them (docs/postgres.md)"
+        return Finding(Condition.DEGRADED, "missing", cause, fix)
+    return Finding(Condition.OK, "whole", detail="each part of the vectors has its graph")
+
+
 def languages(url: str, seconds: float) -> Finding:
     """Name the multilingual model where an English one made the vectors of a store that is mostly not English."""
 
@@ -206,8 +219,18 @@ def languages(url: str, seconds: float) -> Finding:
             is_english(cast("str", content)) for (content,) in rows
         )
 
-    space, told = _asked(url, seconds, sampled)
-    return queued.of_languages(space, told[True], told[False])
+    active, told = _asked(url, seconds, sampled)
+    return queued.of_languages(active, told[True], told[False])
+
+
+def space(url: str, seconds: float) -> Space | None:
+    """Return the active space; None before the first vector.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    active = _asked(url, seconds, active_space)
+    return active[1] if active else None
 
 
 def written(url: str, seconds: float) -> Written | None:

@@ -288,12 +288,12 @@ def undelete(db: Session, memory: Memory, embedded: Embedded) -> Memory:
         NotFoundError: it is not deleted, or was purged.
     """
     db.reach(memory.namespace)
-    restored = db.execute(
+    restored = db.changed(
         """UPDATE memories SET deleted_at = NULL
            WHERE key = %s AND id = %s AND revision = %s AND deleted_at IS NOT NULL""",
         (memory.key, memory.id, memory.revision),
     )
-    if restored.rowcount == 0:
+    if not restored:
         raise outcomes.not_restorable(memory)
     filing = Filing(db)
     filing.file(IndexEntry.of(memory), memory.id, embedded)
@@ -331,10 +331,10 @@ def acquire_lease(db: Session, name: str, owner: str, seconds: float) -> bool:
 
     A lease that expires too far in the future dates from before the clock was set back, and is ignored.
     """
-    taken = db.execute(
+    taken = db.changed(
         """INSERT INTO leases AS l VALUES (%(name)s, %(owner)s, %(now)s + %(micros)s) ON CONFLICT (name) DO UPDATE
            SET owner = excluded.owner, expires_at = excluded.expires_at
            WHERE l.owner = excluded.owner OR l.expires_at <= %(now)s OR l.expires_at > %(now)s + %(longest)s""",
         {"name": name, "owner": owner, "now": db.now, "micros": int(seconds * 1_000_000), "longest": LONGEST_LEASE},
     )
-    return taken.rowcount == 1
+    return taken == 1

@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import Final, cast
 
 from memory_mcp.domain.models import Space
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgRow, Session
 
 _LOCK: Final = 0x6D656D32
 """The advisory lock of the spaces ("mem2"): who writes vectors shares it, who makes or activates one has it alone."""
 
 
+_ACTIVE: Final = "SELECT number, id, dimensions FROM spaces WHERE active"
+_SHARE: Final = f"SELECT pg_advisory_xact_lock_shared({_LOCK:d}); {_ACTIVE}"
+"""In one exchange; the second statement sees what was committed while the first one waited."""
+
+
 def active_space(db: Session) -> tuple[int, Space] | None:
     """Return the active space with its number; None before the first vector."""
-    row = db.row("SELECT number, id, dimensions FROM spaces WHERE active")
+    return _active(db.row(_ACTIVE))
+
+
+def _active(row: PgRow | None) -> tuple[int, Space] | None:
     if row is None:
         return None
     number, space_id, dimensions = cast("tuple[int, str, int]", row)
@@ -27,11 +35,13 @@ def number_of(db: Session, space: Space) -> int | None:
 
 
 def share_spaces(db: Session) -> tuple[int, Space] | None:
-    """Return the active space, which stays so until the end of the write; None before the first vector."""
-    if active_space(db) is None:
-        return None
-    db.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_LOCK,))
-    return active_space(db)
+    """Return the active space, which stays so until the end of the write; None before the first vector.
+
+    Two fronts that then both make the first one wait for each other; the server lets one of them begin again.
+    """
+    found = db.execute(_SHARE)
+    found.set_result(-1)
+    return _active(found.fetchone())
 
 
 def lock_spaces(db: Session) -> None:

@@ -161,12 +161,12 @@ def retry_failed(db: Session, made_by: str | None) -> int:
     """Queue the active space's failed chunks again, except those that `made_by` refused; return how many."""
     active = active_space(db)
     ending = None if made_by is None else f"[{made_by}]"
-    return db.execute(
+    return db.changed(
         """UPDATE passages SET state = 'pending', error = NULL, space = NULL
            WHERE state = 'failed' AND state <> 'embedded' AND (space IS NULL OR space = %s)
              AND (%s::text IS NULL OR right(error, length(%s::text)) <> %s::text)""",
         (active[0] if active else None, ending, ending, ending),
-    ).rowcount
+    )
 
 
 def set_vectors(db: Session, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:

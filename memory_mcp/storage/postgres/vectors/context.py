@@ -119,7 +119,8 @@ def _scores(total: int, rows: Sequence[Sequence[object]]) -> BackgroundScores:
 
 def _mixing(number: int, shares: int) -> sql.Composed:
     """Return the statement that adds vectors to each memory's own, each weighed by its distance."""
-    weights = sql.SQL(" ").join(sql.SQL("WHEN {} THEN %s::vector").format(at) for at in range(1, shares + 1))
+    known = [sql.SQL("WHEN {} THEN %s::vector").format(at) for at in range(1, shares + 1)]
+    weights = sql.SQL(" ").join([*known, sql.SQL("WHEN 0 THEN NULL::vector")])
     return sql.SQL(_IN_CONTEXT).format(vectors=table(number), weights=weights)
 
 

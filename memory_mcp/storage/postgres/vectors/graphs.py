@@ -14,6 +14,7 @@ from memory_mcp.storage.postgres.db.session import SCHEMA, Connection
 
 _LOCK: Final = 0x6D656D33
 """The advisory lock of who mends graphs ("mem3")."""
+_OWNED: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('memory_mcp.spaces')"
 _BROKEN: Final = f"""
   SELECT s.number, part, s.dimensions FROM {SCHEMA}.spaces AS s CROSS JOIN generate_series(0, 7) AS part
   WHERE NOT EXISTS (
@@ -29,11 +30,13 @@ def broken(connection: Connection) -> list[str]:
 
 
 def mend(connection: Connection) -> None:
-    """Make the graphs that are not whole; does nothing while another front does.
+    """Make the graphs that are not whole; does nothing while another front does, or for who does not own the tables.
 
     Args:
-        connection: outside any transaction, of a user who owns the tables.
+        connection: outside any transaction.
     """
+    if connection.execute(_OWNED).fetchone() != (True,):
+        return
     if connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
         return
     try:

@@ -27,11 +27,6 @@ SPARE: Final = 2
 """Vectors to look at for each wanted memory: some memories have several, and the graph's order is not exact."""
 LEAST: Final = 128
 """Vectors to look at, at least."""
-WALK: Final = """
-  SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 128; SET LOCAL hnsw.max_scan_tuples = 50000
-"""
-"""Without iteration, a filter would leave few of the first ones, and in silence."""
-
 NearRow = tuple[int, int, float]
 """Chunk, memory and cosine."""
 BestChunks = dict[int, tuple[float, int]]
@@ -124,7 +119,6 @@ class _Search:
 
     def by_graph(self, limit: int) -> BestChunks:
         """Walk the graph until enough pass, and compare what it brings exactly."""
-        self.db.execute(WALK)
         wanted = max(LEAST, SPARE * limit)
         while True:
             rows = self._walked(wanted)
@@ -182,12 +176,12 @@ def _best(rows: Iterable[NearRow], limit: int) -> BestChunks:
 def _matches(db: Session, number: int, best: BestChunks) -> list[Match]:
     """Return the matches; one names its chunk if the memory has several."""
     rows = db.rows(
-        """SELECT p.key, p.first, p.last FROM unnest(%s::bigint[]) AS w(id) CROSS JOIN LATERAL (
-             SELECT key, first, last FROM passages WHERE id = w.id OFFSET 0) AS p
-           CROSS JOIN LATERAL (
-             SELECT FROM passages AS o WHERE o.key = p.key AND o.id <> w.id AND (o.space IS NULL OR o.space = %s)
-             LIMIT 1) AS other""",
-        ([passage for _, passage in best.values()], number),
+        """SELECT w.key, p.first, p.last FROM unnest(%s::bigint[], %s::bigint[]) AS w(key, id) CROSS JOIN LATERAL (
+             SELECT count(*) AS chunks, min(first) FILTER (WHERE id = w.id) AS first,
+               min(last) FILTER (WHERE id = w.id) AS last
+             FROM passages WHERE key = w.key AND (space IS NULL OR space = %s)) AS p
+           WHERE p.chunks > 1""",
+        (list(best), [passage for _, passage in best.values()], number),
     )
     spans = {key: (first, last) for key, first, last in cast("list[tuple[int, int, int]]", rows)}
     return [Match(key, score, spans.get(key)) for key, (score, _) in best.items()]

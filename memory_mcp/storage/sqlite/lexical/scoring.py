@@ -6,7 +6,6 @@ found by a common word, we read its postings or count it in each memory's indexe
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
@@ -15,6 +14,7 @@ import apsw
 
 from memory_mcp.domain.models import Filters
 from memory_mcp.storage.keyword_search import MAX_FILTERED, MAX_FOUND, Word, count_terms
+from memory_mcp.storage.postings import MAX_CACHED_NAMESPACE, PostingCache, Share, Shares, give, give_among
 from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.lexical import private
@@ -24,39 +24,6 @@ TERMS_PER_POSTING: Final = 8
 """Cost of reading a posting, in terms of a memory that are scanned in the same time."""
 TERMS_PER_MEMORY: Final = 12
 """Cost of looking up a memory among postings, in the same unit; see docs/benchmarks.md."""
-
-MAX_CACHED_NAMESPACE: Final = 8_000
-"""Largest namespace, in memories, whose postings are cached; in a larger one searches rarely share words."""
-MAX_CACHED_POSTINGS: Final = 500_000
-"""Maximum number of cached postings, 12 bytes each."""
-POSTINGS_PER_WORD: Final = 30
-"""Overhead of a cached word, in postings."""
-
-Share = tuple[int, float]
-"""A memory and its score for a word."""
-
-
-@dataclass(slots=True)
-class PostingCache:
-    """What was read from the index; valid while the store does not change."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    """Document frequencies of terms, by FTS5 expression."""
-    shares: dict[str, tuple[array[int], array[float]]] = field(default_factory=dict)
-    """The memories with a word and their scores for it at weight 1, by FTS5 expression."""
-    postings: int = 0  # in all shares; kept because counting them takes longer the more words there are
-
-    def add(self, match: str, shares: Iterable[Share]) -> None:
-        """Add a word's scores; drops all others first if the cache is full."""
-        keys, values = array("q"), array("f")
-        for key, share in shares:
-            keys.append(key)
-            values.append(share)
-        if self.postings > MAX_CACHED_POSTINGS:
-            self.shares.clear()
-            self.postings = 0
-        self.shares[match] = keys, values  # only after all were read, so that a partial list is never used
-        self.postings += len(keys) + POSTINGS_PER_WORD
 
 
 @dataclass(slots=True)
@@ -82,9 +49,9 @@ class Search:
     def add(self, words: Sequence[Word]) -> None:
         for word in words:
             if self.is_cached:
-                self._give(self._cached(word), word.weight)
+                give(self.sums, zip(*self._cached(word), strict=True), word.weight)
             else:
-                self._give(self._shares(word, -1))
+                give(self.sums, self._shares(word, -1))
 
     def add_newest(self, word: Word) -> None:
         if self.is_cached:
@@ -98,9 +65,8 @@ class Search:
         if not words or not keys:
             return
         if self.is_cached:
-            wanted = frozenset(keys)
             for word in words:
-                self._give(((key, share) for key, share in self._cached(word) if key in wanted), word.weight)
+                give_among(self.sums, self._cached(word), word.weight, keys)
             return
         mean = _mean_length(self.db, self._match(words[0]))
         read_through = len(keys) * len(words) * (mean - TERMS_PER_MEMORY)
@@ -108,19 +74,12 @@ class Search:
             self._count(words, keys, mean)
             return
         for word in words:
-            self._give(self._shares(word, -1, keys))
+            give(self.sums, self._shares(word, -1, keys))
 
-    def _give(self, shares: Iterable[Share], weight: float = 1.0) -> None:
-        sums, so_far = self.sums, self.sums.get  # local names are faster over thousands of shares
-        for key, share in shares:
-            sums[key] = so_far(key, 0.0) + weight * share
-
-    def _cached(self, word: Word) -> Iterable[Share]:
-        """Return each memory's score for a word, at weight 1."""
+    def _cached(self, word: Word) -> Shares:
         match = self._match(word)
-        if match not in self.cache.shares:
-            self.cache.add(match, self._shares(replace(word, weight=1.0), -1))
-        return zip(*self.cache.shares[match], strict=True)
+        known = self.cache.shares.get(match)
+        return known or self.cache.add(match, self._shares(replace(word, weight=1.0), -1))
 
     def _match(self, word: Word) -> str:
         """Return a word's FTS5 expression."""

@@ -10,8 +10,9 @@ import apsw
 
 from memory_mcp.domain.keywords import QueryTerm
 from memory_mcp.domain.models import Filters
+from memory_mcp.storage.postings import PostingCache
 from memory_mcp.storage.sqlite.lexical.keywords import filed, in_a_row
-from memory_mcp.storage.sqlite.lexical.scoring import PostingCache, Search
+from memory_mcp.storage.sqlite.lexical.scoring import Search
 
 _HOLDING: Final = "SELECT doc FROM keyword_terms WHERE term = ?"
 _BEGINNING: Final = "SELECT count(*) FROM keywords WHERE keywords MATCH ?"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from memory_mcp.domain.models import BackgroundScores, Filters, Match, Neighbours, Space
+from memory_mcp.storage.postings import PostingCache
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.partitions import searched
-from memory_mcp.storage.sqlite.lexical.scoring import PostingCache
 from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.exact import cosines
 

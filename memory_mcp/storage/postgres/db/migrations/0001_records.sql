@@ -70,7 +70,7 @@ CREATE TABLE passages (
   error     text COLLATE "C",
   space     integer REFERENCES spaces (number)
 );
-CREATE INDEX passages_by_memory ON passages (key, first);
+CREATE INDEX passages_by_memory ON passages (key, first) INCLUDE (id, last, space);
 CREATE INDEX passages_waiting ON passages (state, id) INCLUDE (key) WHERE state <> 'embedded';
 
 -- Live memories by partition, so that counting costs nothing; written behind the lock of the change log.

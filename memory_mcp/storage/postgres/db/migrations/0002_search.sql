@@ -19,7 +19,7 @@ CREATE TABLE postings (
   key       bigint NOT NULL,
   count     integer NOT NULL,
   length    integer NOT NULL,  -- of the memory, in terms
-  PRIMARY KEY (namespace, documents, term, key)
+  PRIMARY KEY (namespace, documents, term, key) INCLUDE (count, length)  -- a word's postings lie side by side
 );
 
 -- The terms of each live memory in order, each between two blanks: phrases are found in them, and common words counted.
