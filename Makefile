@@ -25,7 +25,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_REQU
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test test-model test-slow test-conformance test-services check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
+.PHONY: run test test-model test-slow test-conformance test-services test-web check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
 	setup-daemon setup-tools setup-llm lock protos docs stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
@@ -52,7 +52,7 @@ test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and I
 	$(PYTEST) tests/e2e/test_conformance.py tests/front/test_context_tokens.py -m conformance
 
 test-services: setup-front .venv-services/.stamp ## Ask real servers of other programs: PostgreSQL, Chroma, Valkey
-	$(FRONT) -m pytest tests/services tests/contracts tests/e2e -m services
+	$(FRONT) -m pytest tests/services tests/contracts tests/e2e -m "services and not slow"
 
 # Programs to test with, in an environment of their own: what they need does not fit ours.
 .venv-services/.stamp: Makefile
@@ -64,6 +64,14 @@ test-services: setup-front .venv-services/.stamp ## Ask real servers of other pr
 .node/.stamp: Makefile
 	npm install --prefix .node --no-audit --no-fund --no-save node@22.23.3 \
 	  @modelcontextprotocol/conformance@0.1.16 @modelcontextprotocol/inspector@2.12.0 gpt-tokenizer@4.0.0
+	touch $@
+
+test-web: setup-front .node-web/.stamp ## Drive the page in a browser (wants chromium and npm)
+	$(FRONT) -m pytest tests/web -m web
+
+# The browser itself is the system's: `apt-get install chromium`, or Chrome.
+.node-web/.stamp: Makefile
+	npm install --prefix .node-web --no-audit --no-fund --no-save playwright-core@1.65.1 axe-core@4.14.1
 	touch $@
 
 check: lint types imports protos-check coverage ## Lint, types, import contracts, proto drift, tests with coverage
@@ -146,6 +154,6 @@ launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
 	@.venv/bin/memory-mcp daemon uninstall --keep-environment
 
 clean: stop ## Remove environments and build leftovers of this checkout
-	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .run build dist *.egg-info .coverage .coverage.* coverage.xml
+	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .node-web .run build dist *.egg-info .coverage .coverage.* coverage.xml
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find memory_mcp embedder_daemon memory_common protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

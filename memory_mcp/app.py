@@ -45,9 +45,12 @@ from memory_mcp.maintenance.leases import Lease
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
 from memory_mcp.maintenance.upkeep import Upkeep
+from memory_mcp.mapping import service as mapping
+from memory_mcp.mapping.service import Maps
 from memory_mcp.memories.chunking import DEFAULT_CHUNKS, ChunkPolicy
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
+from memory_mcp.memories.timeline import Timeline
 from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
@@ -207,7 +210,16 @@ def make_services(
         ingesting=ingesting,
         folders=folders,
         ingest_rules=IngestRules(settings.ingest_roots, settings.ingest_watch),
+        timeline=Timeline(store),
+        maps=_make_maps(settings, store),
     )
+
+
+def _make_maps(settings: Settings, store: Store) -> Maps:
+    """Return the map, whose file lies beside the store's, or where that would."""
+    path = settings.sqlite_path
+    name = f"{path.name}-map" if settings.storage_backend == SQLITE else f"{settings.storage_backend}-map"
+    return Maps(store, Lease(store, mapping.LEASE), path.with_name(name), read_only=settings.read_only)
 
 
 def _make_documents(
@@ -298,6 +310,7 @@ def _open(
         source_checks.register(checks, sources)
     if services.ingesting is not None:
         stack.push_async_callback(services.ingesting.close)
+    stack.push_async_callback(services.maps.close)
     return services
 
 

@@ -226,6 +226,10 @@ class Settings(BaseSettings):
         default=True, description="Serve Prometheus metrics at /metrics over HTTP, for tokens with the scope `admin`."
     )
 
+    web_enabled: bool = Field(
+        default=True, description="Serve the page over HTTP, where memories are seen and corrected; off: MCP alone."
+    )
+
     # For `daemon install`; accepted with or without our prefix.
     embedder_python: ProgramPath | None = Field(
         None,

@@ -11,6 +11,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.tools.base import ArgumentsT, Call, ResultT
 
 if TYPE_CHECKING:
+    from memory_mcp.application.latencies import Latencies
     from memory_mcp.tools.services import Services  # imports the whole program, so not before the handshake
 
 GetServices = Callable[[], Awaitable["Services"]]
@@ -32,9 +33,11 @@ class AnswerTool(Protocol):
 class Dispatcher:
     """Passes requests through the middleware to their handler."""
 
-    def __init__(self, handler: Handler, answer_tool: AnswerTool) -> None:
+    def __init__(self, handler: Handler, answer_tool: AnswerTool, latencies: Latencies | None = None) -> None:
         self._handler = handler
         self._answer_tool = answer_tool
+        self.latencies = latencies
+        """Of the calls that came this way, where that is wanted."""
 
     async def dispatch(self, call: ToolCall[ArgumentsT, ResultT]) -> ResultT:
         """Return the result of a tool.

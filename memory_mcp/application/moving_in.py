@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,9 +80,11 @@ class Move:
 
     async def _records(self, plan: Plan) -> AsyncIterator[Record]:
         """Read the source, count it in the plan, and yield what is to be imported."""
-        async for item in reading.read(self.peer, self.path, self.wishes):
-            if (record := plan.record(item)) is not None:
-                yield record
+        async with aclosing(reading.read(self.peer, self.path, self.wishes)) as items:
+            async for item in items:
+                if (record := plan.record(item)) is not None:
+                    yield record
+                await asyncio.sleep(0)  # a pipe that is full never waits, and a server has others to answer
 
 
 def make_move(peer: Peer, given: Path | None, wanted: Wanted, settings: Settings, namespace: str) -> Move:

@@ -12,11 +12,17 @@ from memory_mcp.application.request import Handler
 from memory_mcp.settings import Settings
 
 if TYPE_CHECKING:
+    from memory_mcp.application.latencies import Latencies
     from memory_mcp.tools.services import Services  # all parts of the program, not before the handshake
 
 
 def make_dispatcher(
-    settings: Settings, services: GetServices, *, rate_limited: bool, meter: Meter | None = None
+    settings: Settings,
+    services: GetServices,
+    *,
+    rate_limited: bool,
+    meter: Meter | None = None,
+    latencies: Latencies | None = None,
 ) -> Dispatcher:
     """Return a server's dispatcher, with the middleware that the settings want.
 
@@ -27,6 +33,7 @@ def make_dispatcher(
         services: builds the services on first use.
         rate_limited: the default if the settings leave it open.
         meter: counts calls and cache lookups, if given.
+        latencies: hears how long calls take, if given.
     """
     from memory_mcp.application.errors import Errors  # noqa: PLC0415 - OpenTelemetry with it, which no command needs
 
@@ -36,12 +43,12 @@ def make_dispatcher(
 
         handler = RateLimit(handler, settings, services)
     handler = Authorize(handler)
-    if observers := _observers(settings, meter):
+    if observers := _observers(settings, meter, latencies):
         handler = Observe(handler, observers)
     answer_tool: AnswerTool = RunTool(services)
     if settings.response_cache_enabled:
         answer_tool = ResponseCache(answer_tool, services, meter.looked_up if meter else None)
-    return Dispatcher(Errors(handler), answer_tool)
+    return Dispatcher(Errors(handler), answer_tool, latencies)
 
 
 def make_local_dispatcher(services: Services) -> Dispatcher:
@@ -58,6 +65,7 @@ def make_local_dispatcher(services: Services) -> Dispatcher:
     return Dispatcher(Authorize(do), RunTool(get))
 
 
-def _observers(settings: Settings, meter: Meter | None) -> list[Observer]:
-    observers = [to_meter(meter)] if meter else []
+def _observers(settings: Settings, meter: Meter | None, latencies: Latencies | None) -> list[Observer]:
+    observers: list[Observer] = [to_meter(meter)] if meter else []
+    observers += [latencies] if latencies else []
     return [*observers, to_log(settings)] if settings.log_level == "debug" else observers

@@ -53,6 +53,7 @@ COMMANDS: Final = {
     "ingest": "memory_mcp.cli.ingest:ingest",
     "install": "memory_mcp.cli.install:install",
     "list": "memory_mcp.cli.query_commands:list_",
+    "open": "memory_mcp.cli.open:open_",
     "reembed": "memory_mcp.cli.reembed:reembed",
     "restore": "memory_mcp.cli.copies:restore",
     "search": "memory_mcp.cli.query_commands:search",

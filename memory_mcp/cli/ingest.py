@@ -38,7 +38,7 @@ STDIN: Final = "-"
 
 MakeJob = Callable[[Ingesting, IngestRequest], Awaitable[IngestJob]]
 """Queues a job."""
-OnProgress = Callable[[IngestJob], Awaitable[None]]
+OnJobProgress = Callable[[IngestJob], Awaitable[None]]
 
 
 @click.command()
@@ -128,7 +128,7 @@ def run_job(user: Principal, request: IngestRequest, make: MakeJob, *, all_docum
 
 
 async def _done(
-    ingesting: Ingesting, user: Principal, queue: Callable[[], Awaitable[IngestJob]], on_progress: OnProgress
+    ingesting: Ingesting, user: Principal, queue: Callable[[], Awaitable[IngestJob]], on_progress: OnJobProgress
 ) -> IngestJob:
     """Queue a job and wait for its end; a cancelled caller cancels the job."""
     job = await queue()
@@ -158,7 +158,7 @@ async def _until_interrupted(work: Awaitable[IngestJob]) -> IngestJob:
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[OnProgress]:
+def _bar() -> Iterator[OnJobProgress]:
     """Show files, rate and remaining time if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield _silent

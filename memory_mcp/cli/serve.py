@@ -63,6 +63,11 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
         from memory_mcp.app import make_tokens  # noqa: PLC0415 - all parts, for HTTP alone
         from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
         from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
+        from memory_mcp.server.web.front import PageFront  # noqa: PLC0415 - likewise
 
-    serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http), make_tokens(loaded))
+    tokens = make_tokens(loaded)
+    if not tokens.all():
+        click.echo("memory-mcp: there is no token yet; `memory-mcp token create NAME` makes one", err=True)
+    page = PageFront() if loaded.web_enabled else None
+    serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http), tokens, page)
     return 0

@@ -13,12 +13,10 @@ from memory_mcp.domain.names import nfc
 if TYPE_CHECKING:
     from memory_mcp.domain.models import Finding, Memory
 
+LOCAL: Final = "local"
+"""The id of the local user, who is somebody else on each machine; those of tokens are hexadecimal."""
 AUTO: Final = "auto"
 """The setting of the namespace that stands for the project's; `context.project` finds it."""
-
-
-LOCAL_USER: Final = "local"
-"""The id of whoever sits at a machine; on another one that is somebody else."""
 
 
 class Scope(StrEnum):
@@ -109,11 +107,34 @@ class Principal:
                 f"this needs the scope {scope.value!r}, which the token {self.name!r} lacks; use a token that has it"
             )
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the local user."""
+        return self.id == LOCAL
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it may do what concerns all namespaces."""
+        return self.may(Scope.ADMIN) and not self.reach.bound
+
+    def require_operator(self) -> None:
+        """Require the scope admin for all namespaces.
+
+        Raises:
+            ForbiddenError: the caller lacks it, or is bound to one namespace.
+        """
+        self.require(Scope.ADMIN)
+        if self.reach.bound:
+            raise ForbiddenError(
+                f"this covers all namespaces, but the token {self.name!r} is bound to one; "
+                "use a token for all namespaces"
+            )
+
 
 def local_user(reach: Reach | str, project: Finding | None = None, *, is_source: bool = False) -> Principal:
     """Return the local user, who may do everything; a namespace alone is the default one."""
     reach = Reach(reach) if isinstance(reach, str) else reach
-    return Principal(LOCAL_USER, "local user", frozenset(Scope), reach, is_source, project)
+    return Principal(LOCAL, "local user", frozenset(Scope), reach, is_source, project)
 
 
 MAX_TOKEN_NAME: Final = 64

@@ -17,12 +17,12 @@ from memory_mcp.domain.models import Condition, Finding
 T = TypeVar("T")
 
 
-Told = Callable[[str, Finding], None]
+OnFinding = Callable[[str, Finding], None]
 """Gets each part's finding as soon as it is there."""
 
 
 async def examine(
-    checks: Sequence[Check], inquiry: Inquiry, told: Told = lambda _name, _finding: None
+    checks: Sequence[Check], inquiry: Inquiry, told: OnFinding = lambda _name, _finding: None
 ) -> dict[str, Finding]:
     """Return each check's findings by the names of the parts.
 
@@ -38,7 +38,7 @@ async def examine(
     return {name: task.result()[name] for name, task in running.items()}
 
 
-def _tell(told: Told, made: asyncio.Task[Mapping[str, Finding]]) -> None:
+def _tell(told: OnFinding, made: asyncio.Task[Mapping[str, Finding]]) -> None:
     if not made.cancelled() and made.exception() is None:
         for name, finding in made.result().items():
             told(name, finding)

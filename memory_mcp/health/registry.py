@@ -13,7 +13,7 @@ from typing import Final
 from memory_mcp.domain.checks import Check, Inquiry, Look, LookAtSeveral, View, skipped
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.principal import Principal
-from memory_mcp.health.checkup import Told, blocking, examine
+from memory_mcp.health.checkup import OnFinding, blocking, examine
 
 LIVE_S: Final = 15.0
 """Longer than the store's wait for a lock (10 s) plus the embedder's for an answer, whose errors say more."""
@@ -120,7 +120,7 @@ class Registry:
             self._deferred.pop(0)()
         return [name for check in self._checks if check.view & View.MACHINE for name in check.names]
 
-    async def machine(self, seconds: float, told: Told = lambda _name, _finding: None) -> Report:
+    async def machine(self, seconds: float, told: OnFinding = lambda _name, _finding: None) -> Report:
         """Run the machine checks, each within these seconds; a failing or hanging check is a finding.
 
         `told` gets each finding as soon as it is there.
@@ -128,7 +128,7 @@ class Registry:
         self.machine_parts()  # registers what was deferred
         return await self._report(View.MACHINE, Inquiry(seconds), told)
 
-    async def _report(self, view: View, inquiry: Inquiry, told: Told = lambda _name, _finding: None) -> Report:
+    async def _report(self, view: View, inquiry: Inquiry, told: OnFinding = lambda _name, _finding: None) -> Report:
         parts = await examine([check for check in self._checks if check.view & view], inquiry, told)
         return Report(worst(finding.condition for finding in parts.values()), parts)
 

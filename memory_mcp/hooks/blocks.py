@@ -5,7 +5,8 @@ The second composition root: `app` imports the whole program, which takes longer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,6 +16,7 @@ from memory_mcp.domain.principal import local_user
 from memory_mcp.storage.sqlite.glance import glance
 
 if TYPE_CHECKING:
+    from memory_mcp.context.beginnings import Listing
     from memory_mcp.context.hooks.record import ShownBefore
     from memory_mcp.context.models import ContextItem, Evidence
     from memory_mcp.context.packing import Candidates
@@ -71,7 +73,7 @@ class HookRequest(NamedTuple):
         )
 
 
-def at_start(wanted: HookRequest) -> HookBlock | None:
+def at_start(wanted: HookRequest, left_s: float) -> HookBlock | None:
     """Return what a session should know; None if that is nothing, or nothing new.
 
     Raises:
@@ -81,9 +83,22 @@ def at_start(wanted: HookRequest) -> HookBlock | None:
     from memory_mcp.context.packing import Candidates  # noqa: PLC0415 - likewise
     from memory_mcp.context.policy import DEFAULT_CONTEXT  # noqa: PLC0415 - likewise
 
-    with glance(wanted.settings.sqlite_path, PATIENCE_MS, searches=False) as store:
-        evidence = listed(store.pages(), wanted.request(), DEFAULT_CONTEXT)
+    with _pages(wanted.settings, left_s) as pages:
+        evidence = listed(pages, wanted.request(), DEFAULT_CONTEXT)
     return _packed(wanted, Candidates([_brief(each, wanted.most_chars) for each in evidence]))
+
+
+@contextlib.contextmanager
+def _pages(settings: HookSettings, left_s: float) -> Iterator[Listing]:
+    """Open what is listed: a file, or a database."""
+    if settings.postgres_url is not None:
+        from memory_mcp.storage.postgres import glance as database  # noqa: PLC0415 - not with a file
+
+        with database.pages(settings.postgres_url, left_s) as pages:
+            yield pages
+        return
+    with glance(settings.sqlite_path, PATIENCE_MS, searches=False) as store:
+        yield store.pages()
 
 
 def _brief(evidence: Evidence, most_chars: int) -> Evidence:

@@ -43,6 +43,8 @@ class HookSettings(NamedTuple):
     hook_sources: bool = False
     is_plain: bool = True
     """Whether the store is the file `sqlite_path`."""
+    postgres_url: str | None = None
+    """The database that is the store, if one is."""
 
 
 class NotPlainError(Exception):
@@ -150,4 +152,5 @@ def whole() -> HookSettings:
         loaded.hook_prompt_ms,
         loaded.hook_sources,
         is_plain=loaded.storage_backend == settings.SQLITE,
+        postgres_url=loaded.postgres_url if loaded.storage_backend == settings.POSTGRES else None,
     )

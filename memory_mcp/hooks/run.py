@@ -179,8 +179,8 @@ def _find(wanted: HookRequest, given: HookInput, deadline: Deadline, deliver: De
         deliver(None)
         return
     is_plain = wanted.settings.is_plain
-    if is_start and is_plain and not wanted.settings.hook_sources:
-        deliver(blocks.at_start(wanted))
+    if is_start and (is_plain or wanted.settings.postgres_url) and not wanted.settings.hook_sources:
+        deliver(blocks.at_start(wanted, deadline.left_s()))
         return
     if not (is_start or is_plain):
         raise SettingsError("hook prompt-submit reads the SQLite store alone; take it out of the client's hooks")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from typing import Final
 
 from memory_mcp.domain.errors import ConflictError, NotFoundError, SpaceMismatchError, StoreError
@@ -23,8 +24,10 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.ports import RecordsAndIndex
 from memory_mcp.domain.principal import Reach
+from memory_mcp.domain.trash import TrashPage
 from memory_mcp.memories.ahead import embed_ahead, is_full
 from memory_mcp.memories.indexing import Indexer
+from memory_mcp.memories.related import Related, related_to
 
 DELETED_AT_ONCE: Final = 500
 """Memories deleted in one transaction: it takes about 0.1 s, during which nobody else can write."""
@@ -117,6 +120,25 @@ class Memories:
             self._left_pending()
         return updated
 
+    async def revert(self, memory_id: str, reach: Reach, revision: int, expected_revision: int | None) -> Memory:
+        """Make a memory what it was at an earlier revision; that is a new revision.
+
+        Raises:
+            NotFoundError: no memory within reach has this id, or it has no such revision.
+            ForbiddenError: it lies in a namespace that the caller only reads.
+            ConflictError: its revision is not the expected one.
+        """
+        revisions = await self.revisions(await self.get(memory_id, reach))
+        was = next((one for one in revisions if one.revision == revision), None)
+        if was is None:
+            raise NotFoundError(f"revision: the memory {memory_id!r} has no earlier revision {revision}")
+        change = Change(content=was.content, tags=was.tags, type=was.type, metadata=was.metadata)
+        return await self.update(memory_id, reach, change, expected_revision)
+
+    async def related(self, memory: Memory) -> Related:
+        """Return what lies around a memory."""
+        return await self._store.read(lambda it: related_to(it, memory))
+
     async def delete(self, memory_id: str, reach: Reach, *, dry_run: bool) -> list[str]:
         """Delete a memory; return its id.
 
@@ -151,18 +173,47 @@ class Memories:
             halves = (ids[:half], ids[half:]) if half else ()
             return [gone for part in halves for gone in await self._delete_known(part, within)]
 
-    async def undelete(self, memory_id: str, reach: Reach) -> Memory:
-        """Restore a deleted memory, with vectors if they are ready within the budget.
+    async def deleted(self, memory_id: str, reach: Reach) -> Memory:
+        """Return a deleted memory.
 
         Raises:
             NotFoundError: it is not deleted, was purged, or is out of reach.
         """
-        memory = await self._store.deleted(memory_id, reach.namespace, any_namespace=not reach.bound)
-        reach.own(memory)
+        return await self._store.deleted(memory_id, reach.namespace, any_namespace=not reach.bound)
+
+    async def undelete(self, memory_id: str, reach: Reach, expected_revision: int | None = None) -> Memory:
+        """Restore a deleted memory, with vectors if they are ready within the budget.
+
+        Raises:
+            NotFoundError: it is not deleted, was purged, or is out of reach.
+            ConflictError: its revision is not the expected one.
+        """
+        memory = reach.own(await self.deleted(memory_id, reach))
+        if expected_revision not in {None, memory.revision}:
+            raise ConflictError(f"expected_revision: the memory was changed to revision {memory.revision} meanwhile")
         restored = await self._store.undelete(memory, await self._embed(memory.content))
         if not restored.embedded:
             self._left_pending()
         return restored
+
+    async def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        """Return deleted memories, the latest deleted first.
+
+        Raises:
+            InvalidArgumentError: the cursor is invalid.
+        """
+        return await self._store.read(lambda it: it.trash(namespace, limit=limit, cursor=cursor), is_short=True)
+
+    async def empty_trash(self, namespace: str, before: datetime, memory_ids: Sequence[str] | None = None) -> int:
+        """Remove for good what was deleted before a moment, or only those of it with these ids; return the number."""
+        purged = 0
+        while count := await self._store.purge(before, namespace=namespace, memory_ids=memory_ids):
+            purged += count
+        return purged
+
+    async def matching(self, filters: Filters) -> list[str]:
+        """Return the ids of all memories that match."""
+        return await self._store.delete(None, filters, dry_run=True)
 
     async def statistics(self, namespace: str) -> Statistics:
         return await self._store.statistics(namespace, TAGS_SHOWN)

@@ -17,6 +17,7 @@ from itertools import accumulate, islice, pairwise
 from typing import Final
 
 from memory_mcp.domain.spelling import fold, normal, spelt_out, word_spans
+from memory_mcp.search.lexical.stop_words import FUNCTION_WORDS
 
 MAX_WORDS: Final = 16
 """Maximum number of query words to look for; the longest ones win."""
@@ -58,11 +59,29 @@ def excerpt(content: str, query: str, size: int) -> str:
     """Return `size` characters around most of the query's words, or the beginning if there are none."""
     if len(content) <= size:
         return content
-    start, end = _densest(sorted(_Searched(content).places(_search_words(query))), size)
+    start, end = _densest(sorted(_Searched(content).places(_search_words(_words(query)))), size)
     begin = max(0, min(start - max(0, size - (end - start)) // 2, len(content) - size))
     word = content.rfind(" ", max(0, begin - LONGEST), begin) + 1
     begin = word if word and end - word <= size else begin
     return content[begin : begin + size]
+
+
+class WordFinder:
+    """Finds a query's words in texts, but its function words."""
+
+    def __init__(self, query: str) -> None:
+        words = _words(query)
+        self._words = _search_words([word for word in words if word[0] not in FUNCTION_WORDS] or words)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where the words stand, in order and apart from each other."""
+        spans: list[tuple[int, int]] = []
+        for start, end, _ in sorted(_Searched(text).places(self._words)):
+            if spans and start <= spans[-1][1]:
+                spans[-1] = spans[-1][0], max(end, spans[-1][1])
+            else:
+                spans.append((start, end))
+        return spans
 
 
 def best_chunk(content: str, nearest: str | None, query: str, chars: int, *, by_words: bool) -> str:
@@ -88,14 +107,13 @@ def share(text: str, query: str) -> float:
     content_words = [
         word for word in words if len(word[0]) > SHORT or _UNSPACED.search(word[0]) or not word[0].isalpha()
     ]
-    searched, words = _Searched(text), content_words or _search_words(query)
+    searched, words = _Searched(text), content_words or _search_words(words)
     present = [word for word in words if next(searched.places([word]), None) is not None]
     return sum(len(word[0]) for word in present) / max(1, sum(len(word[0]) for word in words))
 
 
-def _search_words(query: str) -> list[_Word]:
+def _search_words(words: Sequence[_Word]) -> list[_Word]:
     """Return the words to look for: the query's words, and every two neighbours joined."""
-    words = _words(query)
     if len(words) > MAX_WORDS:
         return sorted(words, key=lambda word: (-len(word[0]), word))[:MAX_WORDS]
     pieces = ((one[0] + other[0], one[1] + other[1]) for one, other in pairwise(words))

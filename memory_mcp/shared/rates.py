@@ -9,7 +9,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from memory_mcp.domain.principal import LOCAL_USER
+from memory_mcp.domain.principal import LOCAL
 from memory_mcp.shared.server import AwayError, RedisServer
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class RedisRates:
         )
 
     async def hit(self, caller: str, kind: str, per_minute: int) -> int:
-        if caller == LOCAL_USER:
+        if caller == LOCAL:
             return await self._local.hit(caller, kind, per_minute)
         about = sha256(caller.encode()).hexdigest()  # an id may be somebody's address
         try:

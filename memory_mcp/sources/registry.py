@@ -89,7 +89,7 @@ class ConfiguredSources:
         found = [source.status() for source in right if may_ask(principal, source.section)]
         if principal.is_source or principal.reach.bound or not principal.may(Scope.ADMIN):
             return found
-        return found + [SourceStatus(each.name, problem=each.problem, fix="correct config.toml") for each in broken]
+        return found + [SourceStatus(each.name, problem=each.problem) for each in broken]
 
     def figures(self) -> Sequence[SourceFigures]:
         """Return the counters of those that were made."""

@@ -110,7 +110,7 @@ async def memory_context(call: Call, arguments: ContextArguments) -> ContextResu
     also = call.reach.also(arguments.namespace)
     request = ContextRequest(
         (arguments.query or "").strip(),
-        await arguments.filters(call),
+        await arguments.filters(call.reach),
         call.principal,
         max_tokens=arguments.max_tokens,
         budget_ms=arguments.budget_ms,

@@ -105,7 +105,7 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         NotFoundError: no memory has this id.
     """
     call.reach.to_write(arguments.namespace)  # also where a filter would reach the wrong project
-    filters = await arguments.filters(call)
+    filters = await arguments.filters(call.reach)
     if filters.is_narrow == (arguments.id is not None):  # neither a namespace alone nor an empty filter counts
         raise InvalidArgumentError("id", "give either an id or at least one filter, not both; nothing was deleted")
     memories, dry_run = call.services.memories, arguments.dry_run

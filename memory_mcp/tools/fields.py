@@ -26,9 +26,10 @@ from memory_mcp.domain.models import (
     Memory,
 )
 from memory_mcp.domain.names import nfc, nfc_json, tags_once
+from memory_mcp.domain.principal import Reach
 from memory_mcp.search.times import BEGINNING, iso, understand
 from memory_mcp.search.times.zone import to_utc
-from memory_mcp.tools.base import Arguments, Call, Result
+from memory_mcp.tools.base import Arguments, Result
 from memory_mcp.tools.json_text import as_object, as_tags
 
 MARK: Final = "…"
@@ -165,7 +166,7 @@ class FilterArguments(Arguments):
         """Whether the filters contain no time relative to now."""
         return self.time_expr is None
 
-    async def filters(self, call: Call) -> Filters:
+    async def filters(self, reach: Reach) -> Filters:
         """Return the filters with the default namespace and the interval of `time_expr` filled in.
 
         Raises:
@@ -180,7 +181,7 @@ class FilterArguments(Arguments):
             if start != BEGINNING:
                 after = max(after or start, start)
         return Filters(
-            namespace=call.reach.of(self.namespace),
+            namespace=reach.of(self.namespace),
             tags=tuple(self.tags),
             tag_match=self.tag_match,
             type=self.type,

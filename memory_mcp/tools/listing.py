@@ -57,7 +57,7 @@ async def memory_list(call: Call, arguments: ListArguments) -> ListResult:
     Raises:
         InvalidArgumentError: the cursor is invalid, or `time_expr` is not understood.
     """
-    filters = await arguments.filters(call)
+    filters = await arguments.filters(call.reach)
     return await listed(call.services, filters, arguments.limit, cursor=arguments.cursor, is_bounded=call.is_bounded)
 
 

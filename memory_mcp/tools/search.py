@@ -190,7 +190,7 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
     """
     query = SearchQuery(
         arguments.query,
-        await arguments.filters(call),
+        await arguments.filters(call.reach),
         limit=arguments.limit,
         mode=arguments.mode,
         min_score=arguments.min_score or 0.0,

@@ -17,7 +17,9 @@ from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
+from memory_mcp.mapping.service import Maps
 from memory_mcp.memories.service import Memories
+from memory_mcp.memories.timeline import Timeline
 from memory_mcp.memories.watching import Watching
 from memory_mcp.shared.tier import SharedTier
 
@@ -58,3 +60,5 @@ class Services:
     folders: Folders | None
     """None in the same cases."""
     ingest_rules: IngestRules
+    timeline: Timeline
+    maps: Maps

@@ -18,7 +18,9 @@ PORTS = ROOT / "domain" / "ports"
 STORE = r"(self\.)?_?store|self\._copying\(\)"
 NAMED = {
     "Snapshot": r"(self\.)?_?snapshot|it",
+    "SnapshotForCharts": r"(self\.)?_?snapshot|it",
     "SnapshotOfDocuments": r"(self\.)?_?snapshot|it",
+    "SnapshotOfLists": r"(self\.)?_?snapshot|it",
     "Embedder": r"(self\.)?_?embedder|tools\.embedder",
     "ContextSource": r"(self\.)?_?source|each",
     "ContextSources": r"((self|services)\.)?_?sources",

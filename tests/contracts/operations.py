@@ -93,7 +93,10 @@ class Read:
         )
         around = await store.read(lambda it: it.contextual_similarity(vector, space, sorted(scores), SHARES))
         among = {key: round(score, 3) for key, score in around.items()}
+        trash = await store.read(lambda it: it.trash(self.filters.namespace, limit=self.limit, cursor=None))
         return (
+            (trash.memories, trash.total),
+            await store.read(lambda it: it.first_vectors(sorted(scores))),
             await _pages(store, self.filters, self.limit),
             scores,
             words,

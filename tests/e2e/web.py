@@ -52,6 +52,10 @@ class WebFront:
                 self._said.put(line)
         self._said.put("")
 
+    def rest(self) -> list[str]:
+        """Return what it has logged since it began to serve, once it has ended."""
+        return list(iter(lambda: self._said.get(timeout=PATIENCE_S), ""))
+
     def token(
         self,
         name: str,

@@ -173,9 +173,17 @@ class FakeRecords(OnShelves):
         self.shelves.note("undelete", memory.namespace, [memory.id], memory.tags)
         return self.shelves.seen(self.shelves.memories[memory.key])
 
-    async def purge(self, before: datetime) -> int:
+    async def purge(
+        self, before: datetime, *, namespace: str | None = None, memory_ids: Sequence[str] | None = None
+    ) -> int:
         """Remove for good what was deleted before a moment."""
-        to_delete = [memory for memory, moment in self.shelves.deleted.values() if moment < before]
+        to_delete = [
+            memory
+            for memory, moment in self.shelves.deleted.values()
+            if moment < before
+            and namespace in {None, memory.namespace}
+            and (memory_ids is None or memory.id in memory_ids)
+        ]
         self._forget(to_delete)
         return len(to_delete)
 

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 from memory_mcp.domain.documents import SectionPlace
@@ -29,17 +30,19 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.names import folded
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.domain.spelling import holds
+from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.search.lexical.query import share_known
 from memory_mcp.search.lexical.stems import LANGUAGES, mark
+from tests.fakes.charts import FakeCharts
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.searching import best_passages, cosine_among, cosine_to
-from tests.fakes.shelves import OnShelves, place
+from tests.fakes.shelves import EPOCH, OnShelves, place
 from tests.fakes.terms import share, terms_of, tokenize
 
 T = TypeVar("T")
 
 
-class FakeSnapshot(OnShelves):
+class FakeSnapshot(FakeCharts):
     """See `domain.ports.Snapshot`; nothing can change while its answers are computed."""
 
     of_documents = False
@@ -189,7 +192,22 @@ class FakeSnapshot(OnShelves):
         start = None if cursor is None else self._start(filters.namespace, cursor)
         rest = [memory for memory in found if start is None or place(memory) < start]
         shown = tuple(self.shelves.seen(memory) for memory in rest[:limit])
-        return Page(shown, _cursor(shown[-1]) if len(rest) > limit else None, len(found))
+        return Page(shown, _cursor(place(shown[-1])[0], shown[-1].id) if len(rest) > limit else None, len(found))
+
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        """Return the deleted memories, the latest first."""
+        kept = [Trashed(memory, at) for memory, at in self.shelves.deleted.values() if memory.namespace == namespace]
+        found = sorted(kept, key=_deleted_place, reverse=True)
+        start = None if cursor is None else self._start(namespace, cursor)
+        rest = [one for one in found if start is None or _deleted_place(one) < start]
+        shown = tuple(replace(one, memory=self.shelves.seen(one.memory)) for one in rest[:limit])
+        last = _cursor(_deleted_place(shown[-1])[0], shown[-1].memory.id) if len(rest) > limit else None
+        return TrashPage(shown, last, len(found))
+
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        """Return the vector of each memory's first embedded passage."""
+        current = sorted(self.shelves.current(), key=lambda held: -held[2].start)
+        return {key: passage.vector for _, key, passage in current if key in keys and passage.vector is not None}
 
     def _start(self, namespace: str, cursor: str) -> tuple[int, float]:
         created, memory_id = _parse(cursor)
@@ -222,8 +240,12 @@ class FakeSnapshots(OnShelves):
         return work(FakeSnapshot(self.shelves))
 
 
-def _cursor(memory: Memory) -> str:
-    return json.dumps([place(memory)[0], memory.id])
+def _cursor(moment: int, memory_id: str) -> str:
+    return json.dumps([moment, memory_id])
+
+
+def _deleted_place(one: Trashed) -> tuple[int, int]:
+    return (one.deleted_at - EPOCH) // timedelta(microseconds=1), one.memory.key
 
 
 def _parse(cursor: str) -> tuple[int, str]:

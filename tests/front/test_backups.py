@@ -67,6 +67,19 @@ async def test_two_backups_of_a_second_have_two_names(tmp_path: Path, clock: Fak
     assert sorted(paths) == sorted(held.path for held in backups.held())
 
 
+async def test_only_a_backup_of_the_folder_is_verified(tmp_path: Path, clock: FakeClock) -> None:
+    """By the name of its file: no path leads elsewhere."""
+    store = FakeStore(clock)
+    await put(store, "one")
+    backups = Backups(store, tmp_path / "backups", clock)
+    path = await backups.take()
+    assert await backups.verify(path.name) == []
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+    for name in (f"../{path.name}", str(path), "memories-20260302T000000Z-9.db"):
+        with pytest.raises(NotFoundError, match="there is no backup"):
+            await backups.verify(name)
+
+
 async def test_a_backup_is_due_after_a_day_with_writes(tmp_path: Path, clock: FakeClock) -> None:
     """The first at once; then none within a day, and none of a store that did not change."""
     store = FakeStore(clock)

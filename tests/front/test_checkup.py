@@ -74,6 +74,26 @@ async def test_what_needs_a_part_that_is_ill_is_left_out() -> None:
     assert report.status is Condition.DEGRADED
 
 
+async def test_each_finding_is_told_as_it_arrives() -> None:
+    """One that hangs keeps no other back; what needs it comes after it."""
+    released = asyncio.Event()
+
+    async def held(inquiry: Inquiry) -> Finding:
+        await released.wait()
+        return WELL
+
+    registry = Registry()
+    registry.add("slow", held)
+    registry.add("after", _well, needs=("slow",))
+    registry.add("quick", _ill)
+    told: asyncio.Queue[str] = asyncio.Queue()
+    looking = asyncio.create_task(registry.machine(20, lambda name, _: told.put_nowait(name)))
+    assert await told.get() == "quick"
+    released.set()
+    assert [await told.get(), await told.get()] == ["slow", "after"]
+    assert sorted((await looking).parts) == sorted(registry.machine_parts()) == ["after", "quick", "slow"]
+
+
 async def test_what_is_not_judged_is_not_wrong() -> None:
     """A part of which there is nothing to say leaves the status as it is, with its reason in its own line."""
     registry = Registry()

@@ -12,7 +12,7 @@ import pytest
 
 from memory_mcp.domain.models import Chunk, Embedded, Filters, NewMemory, Space
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.vectors import graphs, nearest
 from tests.services.postgres import Postgres, store_at
 
@@ -46,7 +46,7 @@ async def _filled(server: Postgres, name: str, count: int) -> str:
     return server.of(name)
 
 
-async def _read(url: str, work: Callable[[Session], T]) -> T:
+async def _read(url: str, work: Callable[[PgSession], T]) -> T:
     database = PostgresDatabase(url)
     try:
         return await database.read(lambda db: _reaching(db, work))
@@ -54,12 +54,12 @@ async def _read(url: str, work: Callable[[Session], T]) -> T:
         await database.close()
 
 
-def _reaching(db: Session, work: Callable[[Session], T]) -> T:
+def _reaching(db: PgSession, work: Callable[[PgSession], T]) -> T:
     db.reach("here")
     return work(db)
 
 
-def _keys(db: Session, seed: int, filters: Filters, limit: int, large: int) -> list[int]:
+def _keys(db: PgSession, seed: int, filters: Filters, limit: int, large: int) -> list[int]:
     return [match.key for match in nearest.nearest(db, 1, _vector(seed), filters, limit, large=large)]
 
 
@@ -67,7 +67,7 @@ async def test_the_walk_finds_what_comparing_all_finds(postgres: Postgres) -> No
     """With a filter too, as many are found as are wanted; where few pass, they are the nearest exactly."""
     url = await _filled(postgres, "walked", MANY)
 
-    def share(db: Session, *tags: str) -> float:
+    def share(db: PgSession, *tags: str) -> float:
         filters = Filters("here", tags=tags, documents=False)
         pairs = [(_keys(db, -seed, filters, 20, 0), _keys(db, -seed, filters, 20, MANY)) for seed in range(1, 9)]
         assert all(len(walked) == 20 for walked, _ in pairs)

@@ -14,6 +14,8 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters
+from memory_mcp.domain.ports import SupportsDocuments
+from tests.contracts.library import ingest
 from tests.contracts.shelf import HERE, listed, near, put, towards, worded
 from tests.services.postgres import Postgres, as_nobody, store_at
 from tests.services.servers import answers, free_port, running
@@ -164,3 +166,18 @@ async def test_a_pooler_carries_no_reach_from_one_front_to_the_next(walled: Post
     assert await one.generation() == before + 1
     for store in (one, other):
         await store.close()
+
+
+async def test_documents_and_jobs_stand_behind_the_wall_too(walled: Postgres) -> None:
+    """Sections and the files of jobs, which name no namespace, belong to that of their document or job."""
+    store = store_at(front(walled))
+    assert isinstance(store, SupportsDocuments)
+    [document] = await ingest(store.documents, "file:///a.txt", "d1", ("alpha one",), namespace="shelf")
+    tables = ("documents", "document_files", "sections", "jobs", "job_files")
+    with psycopg.connect(front(walled)) as connection:
+        for reach, counted in (("", 0), ("{there}", 0), ("{shelf}", 1)):
+            connection.execute("SELECT set_config('memory_mcp.reach', %s, true)", (reach,))
+            for table in tables:
+                assert rows(connection, f"SELECT count(*) FROM memory_mcp.{table}") == [(counted,)]  # noqa: S608 - ours
+    await store.documents.remove_documents([document.id])
+    await store.close()

@@ -14,7 +14,7 @@ import redis
 from memory_common.tls_files import TlsFiles
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.ports import RateCounter, SharedCache
-from memory_mcp.domain.principal import LOCAL_USER
+from memory_mcp.domain.principal import LOCAL
 from memory_mcp.shared.cache import RedisCache
 from memory_mcp.shared.rates import RedisRates
 from memory_mcp.shared.server import WAIT_S, AwayError, RedisServer
@@ -80,7 +80,7 @@ async def test_fronts_share_limits_and_answers(server: RedisServer, valkey: Valk
         one, two = RedisRates(server), RedisRates(other)
         assert [await rates.hit("me", "read", 2) for rates in (one, two)] == [0, 0]
         assert all([await rates.hit("me", "read", 2) for rates in (one, two)])
-        assert [await rates.hit(LOCAL_USER, "read", 1) for rates in (one, two)] == [0, 0]
+        assert [await rates.hit(LOCAL, "read", 1) for rates in (one, two)] == [0, 0]
         RedisCache(server).put(KEY, b"answer")
         assert await until_held(RedisCache(other), KEY) == b"answer"
 

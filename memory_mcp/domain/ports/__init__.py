@@ -20,12 +20,13 @@ from memory_mcp.domain.ports.records import Records
 from memory_mcp.domain.ports.shared import RateCounter, SharedCache
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
 from memory_mcp.domain.ports.sources import ContextSource, ContextSources
-from memory_mcp.domain.ports.store import IndexAndLeases, Maintainable, RecordsAndIndex, Store
+from memory_mcp.domain.ports.store import ChartedStore, IndexAndLeases, Maintainable, RecordsAndIndex, Store
 from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
     "AnnouncesChanges",
     "Changes",
+    "ChartedStore",
     "ChatModel",
     "ContextSource",
     "ContextSources",

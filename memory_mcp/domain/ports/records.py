@@ -91,8 +91,13 @@ class Records(Protocol):
         """
         ...
 
-    async def purge(self, before: datetime) -> int:
-        """Remove memories deleted before a moment for good, some hundred at a time; return the number, 0 when done."""
+    async def purge(
+        self, before: datetime, *, namespace: str | None = None, memory_ids: Sequence[str] | None = None
+    ) -> int:
+        """Remove memories deleted before a moment for good, some hundred at a time; return the number, 0 when done.
+
+        With a namespace, or with ids, only those go.
+        """
         ...
 
     async def export(self, after: int, limit: int) -> list[Record]:

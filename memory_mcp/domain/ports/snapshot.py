@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
 
 from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
@@ -20,6 +21,7 @@ from memory_mcp.domain.models import (
     QueueCounts,
     Space,
 )
+from memory_mcp.domain.trash import TrashPage
 
 T = TypeVar("T")
 
@@ -36,7 +38,51 @@ class SnapshotOfDocuments(Protocol):
         ...
 
 
-class Snapshot(SnapshotOfDocuments, Protocol):
+class SnapshotForCharts(Protocol):
+    """The part of a snapshot that counts and places many memories without reading them."""
+
+    def extent(self, filters: Filters) -> tuple[datetime, datetime] | None:
+        """Return when the first and the last of the memories were created; None if there are none."""
+        ...
+
+    def density(self, filters: Filters, edges: Sequence[datetime]) -> list[int]:
+        """Return how many memories were created from each edge to just before the next; the edges ascend."""
+        ...
+
+    def labels(self, filters: Filters, by: Literal["type", "tag"]) -> list[tuple[int, str]]:
+        """Return (key, label) of all the memories, by key: the type, or whichever of its tags most of them have.
+
+        Among tags that equally many have, the first in order counts. A memory without tags has an empty label. A tag
+        has the spelling of the first of these memories with it.
+        """
+        ...
+
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        """Return the first live memories after this key with a vector in the active space, in order."""
+        ...
+
+
+class SnapshotOfLists(Protocol):
+    """The part of a snapshot that lists memories page by page."""
+
+    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first; a cursor reveals nothing about other namespaces.
+
+        Raises:
+            InvalidArgumentError: the cursor is invalid.
+        """
+        ...
+
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        """Return the deleted memories of a namespace, the latest deleted first.
+
+        Raises:
+            InvalidArgumentError: the cursor is invalid.
+        """
+        ...
+
+
+class Snapshot(SnapshotOfDocuments, SnapshotOfLists, SnapshotForCharts, Protocol):
     """Reads from one moment; valid only inside the `read` that created it.
 
     A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.
@@ -131,12 +177,8 @@ class Snapshot(SnapshotOfDocuments, Protocol):
         """Return the words that are tags of the namespace's live memories, ignoring case."""
         ...
 
-    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first; a cursor reveals nothing about other namespaces.
-
-        Raises:
-            InvalidArgumentError: the cursor is invalid.
-        """
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        """Return the vector of each memory's first embedded chunk in the active space; those without are absent."""
         ...
 
     def space(self) -> Space | None:

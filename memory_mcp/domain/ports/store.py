@@ -37,3 +37,7 @@ class Maintainable(Records, Changes, Leases, Protocol):
 
 class IndexAndLeases(Snapshots, EmbeddingIndex, Leases, Protocol):
     """For who works on vectors one process at a time."""
+
+
+class ChartedStore(Snapshots, Changes, Leases, Protocol):
+    """For who draws all memories, one process at a time."""

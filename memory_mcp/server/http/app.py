@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from memory_mcp.application.dispatcher import Dispatcher, GetServices
 from memory_mcp.context.project import reach_of
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.binding import Binding
-from memory_mcp.server.http.guard import Guard
+from memory_mcp.server.http.guard import CheckNames, Guard
 from memory_mcp.server.http.streamable import Streamable, check_names
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.settings import Settings
@@ -21,25 +25,51 @@ from memory_mcp.settings import Settings
 PATH: Final = "/mcp"
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A server that is about to serve: what its page is made of."""
+
+    settings: Settings
+    dispatcher: Dispatcher
+    services: GetServices
+    tokens: Tokens
+    binding: Binding
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address of its page."""
+        host = f"[{self.binding.host}]" if ":" in self.binding.host else self.binding.host
+        return f"{self.binding.scheme}://{host}:{self.port}"
+
+
+class ServePage(Protocol):
+    """Serves the page beside the protocol."""
+
+    def app(self, front: Front) -> ASGIApp:
+        """Return what answers its requests."""
+        ...
+
+    def running(self, front: Front, end: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """Do what is done while the server runs; `end` lets it end."""
+        ...
+
+    def ending(self) -> None:
+        """Close what would keep the server from ending."""
+        ...
+
+
 def make_app(
-    settings: Settings,
-    services: LazyServices,
-    protocol: Streamable,
-    tokens: Tokens,
-    binding: Binding,
-    port: int,
-    pages: Mapping[str, ASGIApp],
+    front: Front, services: LazyServices, protocol: Streamable, pages: Mapping[str, ASGIApp], page: ASGIApp | None
 ) -> ASGIApp:
-    """Return the application for a server on a port.
+    """Return the application of a server.
 
     Args:
-        settings: its lists of hosts and origins.
+        front: the server.
         services: made while the server starts.
         protocol: answers at `PATH`, whatever the method.
-        tokens: what clients show.
-        binding: where the server listens.
-        port: the one that it got.
         pages: what answers a GET of each other path, the same check of Host, Origin and token before it.
+        page: what answers all other paths if the page is on; it asks who is signed in itself.
     """
 
     @contextlib.asynccontextmanager
@@ -48,13 +78,34 @@ def make_app(
         async with protocol.running():
             yield
 
-    names = check_names(
-        binding.hosts(port, settings.http_allowed_hosts),
-        [*settings.http_allowed_origins, *_own_origins(binding, port)],
-    )
+    settings, binding = front.settings, front.binding
+    hosts = binding.hosts(front.port, settings.http_allowed_hosts)
+    names = check_names(hosts, [*settings.http_allowed_origins, *_own_origins(binding, front.port)])
+    behind_tokens = Guard(_routed(protocol, pages), front.tokens, names, reach_of(settings.namespace))
     app = Starlette(lifespan=lifespan)
-    app.mount("/", Guard(_routed(protocol, pages), tokens, names, reach_of(settings.namespace)))
+    if page is None:
+        app.mount("/", behind_tokens)
+    else:
+        check = _of_page(binding, hosts, settings.http_allowed_origins)
+        app.mount("/", _beside(behind_tokens, {PATH, *pages}, page, check))
     return app
+
+
+def _of_page(binding: Binding, hosts: Sequence[str], origins: Sequence[str]) -> CheckNames:
+    """Return the check of the page's requests: a browser names the page's own origin where it changes something."""
+    return check_names(hosts, [*origins, *(f"{binding.scheme}://{host}" for host in hosts)])
+
+
+def _beside(behind_tokens: ASGIApp, paths: Collection[str], page: ASGIApp, check: CheckNames) -> ASGIApp:
+    """Return what passes these paths on to what wants a token, and all others to the page."""
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].rstrip("/") in paths:
+            await behind_tokens(scope, receive, send)
+        else:
+            await (await check(Request(scope)) or page)(scope, receive, send)
+
+    return route
 
 
 def _own_origins(binding: Binding, port: int) -> list[str]:

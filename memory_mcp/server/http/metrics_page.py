@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from memory_mcp.application.dispatcher import Dispatcher, GetServices
 from memory_mcp.application.request import Request
-from memory_mcp.domain.errors import ForbiddenError, MemoryMcpError
+from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.principal import Principal
 from memory_mcp.domain.principal import Scope as Permission
 from memory_mcp.server.http.errors import to_response
@@ -40,11 +40,7 @@ class MetricsPage:
         await response(scope, receive, send)
 
     async def _page(self, principal: Principal) -> bytes:
-        if principal.reach.bound:
-            raise ForbiddenError(
-                f"these figures cover all namespaces, but the token {principal.name!r} is bound to one; "
-                "use a token for all namespaces"
-            )
+        principal.require_operator()
         services = await self._services()
         figures = await services.status.figures()
         requests, sources = services.context.requests, figures.sources

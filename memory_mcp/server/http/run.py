@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from memory_mcp import logs
+from memory_mcp.application.latencies import Latencies
 from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.domain.ports import Tokens
-from memory_mcp.server.http.app import PATH, make_app
+from memory_mcp.server.http.app import PATH, Front, ServePage, make_app
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.metrics_page import METRICS_PATH, MetricsPage
 from memory_mcp.server.http.prometheus import Metrics
@@ -28,22 +32,45 @@ GOODBYE_S: Final = 5
 class _UvicornServer(uvicorn.Server):
     """Exits normally on a signal; uvicorn would re-raise it and be killed."""
 
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del sig, frame
+        self.end()
+
+    def end(self) -> None:
+        """Let it end; requests in progress may finish."""
         self.should_exit = True
+        self._ending()
 
 
-async def _serve(settings: Settings, binding: Binding, tokens: Tokens) -> None:
+async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None) -> None:
     listening = binding.listen()
     port: int = listening.getsockname()[1]
     services = LazyServices(settings)
     metrics = Metrics() if settings.metrics_enabled else None
-    dispatcher = make_dispatcher(settings, services.get, rate_limited=True, meter=metrics)
+    dispatcher = make_dispatcher(
+        settings, services.get, rate_limited=True, meter=metrics, latencies=Latencies() if page else None
+    )
     server = make_server(settings, services, dispatcher, identify, is_local=False)
     protocol = Streamable(server, settings.http_max_body_bytes)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
-    config = uvicorn.Config(
-        make_app(settings, services, protocol, tokens, binding, port, pages),
+    front = Front(settings, dispatcher, services.get, tokens, binding, port)
+    app = make_app(front, services, protocol, pages, page.app(front) if page else None)
+    serving = _UvicornServer(_configured(app, binding), page.ending if page else lambda: None)
+    _say(f"serving {front.url}{PATH}")
+    try:
+        async with page.running(front, serving.end) if page else contextlib.nullcontext():
+            await serving.serve(sockets=[listening])
+    finally:
+        await services.close()
+
+
+def _configured(app: ASGIApp, binding: Binding) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -52,12 +79,6 @@ async def _serve(settings: Settings, binding: Binding, tokens: Tokens) -> None:
         ssl_certfile=binding.cert,
         ssl_keyfile=binding.key,
     )
-    host = f"[{binding.host}]" if ":" in binding.host else binding.host
-    _say(f"serving {binding.scheme}://{host}:{port}{PATH}")
-    try:
-        await _UvicornServer(config).serve(sockets=[listening])
-    finally:
-        await services.close()
 
 
 def _say(sentence: str) -> None:
@@ -65,13 +86,11 @@ def _say(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def serve_http(settings: Settings, binding: Binding, tokens: Tokens) -> None:
-    """Serve HTTP until a signal arrives.
+def serve_http(settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None = None) -> None:
+    """Serve HTTP until a signal arrives, with the page if it is given.
 
     Raises:
-        SettingsError: cannot listen on the address, or cannot read the token file.
+        SettingsError: cannot listen on the address.
     """
     logs.configure(settings)
-    if not tokens.all():
-        _say("there is no token yet; `memory-mcp token create NAME` makes one")
-    asyncio.run(_serve(settings, binding, tokens))
+    asyncio.run(_serve(settings, binding, tokens, page))

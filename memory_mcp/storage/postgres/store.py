@@ -37,7 +37,7 @@ from memory_mcp.storage.postgres.cache import CurrentCache
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.documents import PostgresTransactions
 from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
@@ -108,8 +108,10 @@ class PostgresStore:
     async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
         return await self._database.write(lambda db: writes.undelete(db, memory, embedded))
 
-    async def purge(self, before: datetime) -> int:
-        return await self._database.write(lambda db: writes.purge(db, to_micros(before)))
+    async def purge(
+        self, before: datetime, *, namespace: str | None = None, memory_ids: Sequence[str] | None = None
+    ) -> int:
+        return await self._database.write(lambda db: writes.purge(db, to_micros(before), namespace, memory_ids))
 
     async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work that asks several things of one moment."""
@@ -217,7 +219,7 @@ class PostgresStore:
         await self._database.close()
 
 
-def everywhere(db: Session) -> Session:
+def everywhere(db: PgSession) -> PgSession:
     """Let a transaction reach all namespaces: what waits for vectors, and their spaces, are the whole store's."""
     db.reach_all()
     return db

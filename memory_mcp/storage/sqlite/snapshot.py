@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
+from typing import Literal
 
 import apsw
 
@@ -23,13 +25,14 @@ from memory_mcp.domain.models import (
     QueueCounts,
     Space,
 )
+from memory_mcp.domain.trash import TrashPage
 from memory_mcp.storage import keyword_search
 from memory_mcp.storage.documents import sections
 from memory_mcp.storage.sqlite.db.partitions import searched
 from memory_mcp.storage.sqlite.documents import SqliteSession
 from memory_mcp.storage.sqlite.lexical.search import PartitionIndex
-from memory_mcp.storage.sqlite.records import reads
-from memory_mcp.storage.sqlite.vectors import exact
+from memory_mcp.storage.sqlite.records import charts, reads
+from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.search import VectorSearch
 from memory_mcp.storage.tokenizer import porter
 
@@ -69,6 +72,13 @@ class SqliteSnapshot:
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)
+
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        return reads.trash(self._db, namespace, limit, cursor)
+
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        active = exact.active_space(self._db)
+        return {} if active is None else context.first_vectors(self._db, active[0], active[1].dimensions, keys)
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         return self._finder.nearest(self._db, vector, space, self._narrowed(filters), limit)
@@ -119,3 +129,15 @@ class SqliteSnapshot:
 
     def queue(self, namespace: str | None) -> QueueCounts:
         return reads.queue(self._db, namespace)
+
+    def extent(self, filters: Filters) -> tuple[datetime, datetime] | None:
+        return charts.extent(self._db, filters)
+
+    def density(self, filters: Filters, edges: Sequence[datetime]) -> list[int]:
+        return charts.density(self._db, filters, edges)
+
+    def labels(self, filters: Filters, by: Literal["type", "tag"]) -> list[tuple[int, str]]:
+        return charts.labels(self._db, filters, by)
+
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        return charts.embedded_keys(self._db, after, limit)

@@ -144,9 +144,13 @@ class SqliteStore:
         now = self._now()
         return await self._database.write(lambda db: writes.undelete(db, memory, embedded, now))
 
-    async def purge(self, before: datetime) -> int:
+    async def purge(
+        self, before: datetime, *, namespace: str | None = None, memory_ids: Sequence[str] | None = None
+    ) -> int:
         now = self._now()
-        return await self._database.write(lambda db: writes.purge(db, to_micros(before), now))
+        return await self._database.write(
+            lambda db: writes.purge(db, to_micros(before), now, namespace=namespace, memory_ids=memory_ids)
+        )
 
     async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work that asks several things of one moment."""

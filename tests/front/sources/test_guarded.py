@@ -206,3 +206,21 @@ def test_a_long_text_is_cut() -> None:
     """As one item of many."""
     answer = bounded(SourceAnswer((SourceItem("x" * 100_000),)), 3, 1 << 20)
     assert len(answer.items[0].text) == MAX_TEXT
+
+
+async def test_its_status_tells_the_latest_failure_until_it_answers_again() -> None:
+    """One that its breaker does not count as well; how long the latest answer took stays."""
+    adapter = FakeAdapter(takes_s=0.25)
+    source = guarded(adapter, cache_s=0)
+    await source.ask(SourceQuery("one"))
+    assert (source.status().last_s, source.status().problem) == (0.25, "")
+    adapter.failure = FaultError("it is down", "start it")
+    with pytest.raises(SourceError):
+        await source.ask(SourceQuery("two"))
+    status = source.status()
+    assert (status.problem, status.fix, status.last_s) == ("it is down", "start it", 0.25)
+    assert status.figures is not None
+    assert status.figures.outcomes == {"ok": 1, "failed": 1}
+    adapter.failure = None
+    await source.ask(SourceQuery("three"))
+    assert source.status().problem == ""

@@ -70,6 +70,19 @@ def test_a_broken_section_costs_only_itself() -> None:
     assert "[sources.kindless] kind" in finding.cause
 
 
+async def test_how_sources_do_is_told_to_who_may_ask_them() -> None:
+    """Only an admin of all namespaces hears of a broken section, whose problem says what fixes it."""
+    sources = configured(SECTIONS | {"unknown": {"kind": "htpp"}})
+    told = await sources.statuses(local_user("default"))
+    assert [each.name for each in told] == ["wiki", "team", "ops", "unknown"]
+    assert (told[0].kind, told[0].target, told[0].problem, told[0].last_s) == ("http", "http://wiki.test/", "", None)
+    assert told[1].namespaces == ("team",)
+    assert told[3].figures is None
+    assert "choose one of" in told[3].problem
+    assert [each.name for each in await sources.statuses(token(Scope.ADMIN, "team"))] == ["team", "ops"]
+    assert [each.name for each in await sources.statuses(token(Scope.READ))] == ["wiki", "team"]
+
+
 def test_too_many_sources_are_refused() -> None:
     """Those beyond the limit, by name."""
     sources = configured({f"wiki{number}": WIKI for number in range(MAX_SOURCES + 1)})

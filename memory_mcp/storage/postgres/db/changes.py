@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, cast
 
 from memory_mcp.domain.models import Event, MissedChanges, Written
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import from_micros, to_event, to_json
 
 CHANNEL: Final = "memory_mcp"
@@ -20,12 +20,12 @@ PRUNED_AT_ONCE: Final = 1_000
 """Rows deleted in one transaction; other writers wait for it."""
 
 
-def log_change(db: Session, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
+def log_change(db: PgSession, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
     """Append to the change log when the transaction ends."""
     db.logged.append((namespace, kind, list(ids), sorted(set(tags))))
 
 
-def finish(db: Session) -> None:
+def finish(db: PgSession) -> None:
     """Queue what was noted during a transaction, as its last act: from then on other writers wait for its commit."""
     if not (db.logged or db.counted or db.last):
         return
@@ -47,11 +47,11 @@ _LOG: Final = """
 """
 
 
-def _entries(db: Session) -> list[tuple[str, str, str, str]]:
+def _entries(db: PgSession) -> list[tuple[str, str, str, str]]:
     return [(namespace, kind, to_json(ids), to_json(tags)) for namespace, kind, ids, tags in db.logged]
 
 
-def is_kept(db: Session, written: Session) -> bool:
+def is_kept(db: PgSession, written: PgSession) -> bool:
     """Whether a write was committed whose commit was not answered; waits for it to end if it has not yet.
 
     Its first entry tells. The number of a transaction would not: a server that crashed may give it once more.
@@ -68,7 +68,7 @@ def is_kept(db: Session, written: Session) -> bool:
     return found is not None
 
 
-def _count(db: Session) -> None:
+def _count(db: PgSession) -> None:
     counted = sorted((*partition, more) for partition, more in db.counted.items() if more)
     if counted:
         db.run_many(
@@ -78,12 +78,12 @@ def _count(db: Session) -> None:
         )
 
 
-def generation(db: Session) -> int:
+def generation(db: PgSession) -> int:
     """Return the largest seq, 0 before the first write."""
     return cast("int", db.value("SELECT seq FROM change_log"))
 
 
-def since(db: Session, after: int, limit: int) -> list[Event] | MissedChanges:
+def since(db: PgSession, after: int, limit: int) -> list[Event] | MissedChanges:
     """Return the first writes after this seq, in order."""
     db.reach_all()
     floor, newest = cast("tuple[int, int]", db.row("SELECT floor, seq FROM change_log"))
@@ -96,13 +96,13 @@ def since(db: Session, after: int, limit: int) -> list[Event] | MissedChanges:
     return [to_event(row) for row in rows]
 
 
-def written(db: Session) -> Written | None:
+def written(db: PgSession) -> Written | None:
     """Return the generation and the time of the first write; None if there was no write."""
     seq, first = cast("tuple[int, int | None]", db.row("SELECT seq, began_at FROM change_log"))
     return None if first is None else Written(seq, from_micros(first))
 
 
-def prune(db: Session, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
+def prune(db: PgSession, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
     """Delete the oldest rows from before a moment, and raise the floor; return how many. The newest row stays."""
     db.reach_all()
     floor = db.value(

@@ -22,7 +22,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import LostWriteError, is_passing, translated
-from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Beginning, Connection, Session
+from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Beginning, PgConnection, PgSession
 
 T = TypeVar("T")
 
@@ -81,10 +81,10 @@ class PostgresDatabase:
         self._patience_s = patience_s
         self._opening = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
-        self._pool: ConnectionPool[Connection] | None = None
+        self._pool: ConnectionPool[PgConnection] | None = None
         self._closed = False
 
-    async def read(self, work: Callable[[Session], T]) -> T:
+    async def read(self, work: Callable[[PgSession], T]) -> T:
         """Run work that only reads, on one snapshot.
 
         Raises:
@@ -92,7 +92,7 @@ class PostgresDatabase:
         """
         return await self._in_thread(lambda: self._read(work))
 
-    async def write(self, work: Callable[[Session], T]) -> T:
+    async def write(self, work: Callable[[PgSession], T]) -> T:
         """Run work in one transaction; on return it is on disk. The work may be run more than once.
 
         Raises:
@@ -103,7 +103,7 @@ class PostgresDatabase:
             raise StoreError(f"{self.place} is read-only; unset MCP_MEMORY_READ_ONLY to write")
         return await self._in_thread(lambda: self._write(work))
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[PgConnection], T]) -> T:
         """Run work outside any transaction, on a connection of its own: what a transaction cannot do."""
         return await self._in_thread(lambda: self._alone(work))
 
@@ -124,15 +124,15 @@ class PostgresDatabase:
         with translated(self.place):
             return work()
 
-    def _alone(self, work: Callable[[Connection], T]) -> T:
+    def _alone(self, work: Callable[[PgConnection], T]) -> T:
         self._opened()
         with self._connect() as connection:
             return work(connection)
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> PgConnection:
         return psycopg.connect(self.url, autocommit=True, prepare_threshold=None, connect_timeout=CONNECT_S)
 
-    def _opened(self) -> ConnectionPool[Connection]:
+    def _opened(self) -> ConnectionPool[PgConnection]:
         """Return the pool; the first call creates or migrates the schema, with a connection of its own.
 
         Raises:
@@ -154,7 +154,7 @@ class PostgresDatabase:
                 )
             return self._pool
 
-    def _check_or_migrate(self, connection: Connection) -> None:
+    def _check_or_migrate(self, connection: PgConnection) -> None:
         version = schema.version_of(connection)
         if version == len(schema.migrations()):
             return
@@ -162,7 +162,7 @@ class PostgresDatabase:
             raise StoreError(schema.too_old(self.place, version))
         schema.migrate(connection, self.place)
 
-    def _read(self, work: Callable[[Session], T]) -> T:
+    def _read(self, work: Callable[[PgSession], T]) -> T:
         until = time.monotonic() + self._patience_s
         while True:
             with self._connection(until) as connection:
@@ -178,7 +178,7 @@ class PostgresDatabase:
                 finally:
                     _roll_back(connection)
 
-    def _write(self, work: Callable[[Session], T]) -> T:
+    def _write(self, work: Callable[[PgSession], T]) -> T:
         until = time.monotonic() + self._patience_s
         for attempt in range(1, ATTEMPTS + 1):
             with self._connection(until) as connection:
@@ -192,7 +192,7 @@ class PostgresDatabase:
                     _roll_back(connection)
         raise AssertionError("the last attempt returns or raises")
 
-    def _written(self, connection: Connection, work: Callable[[Session], T], until: float) -> T:
+    def _written(self, connection: PgConnection, work: Callable[[PgSession], T], until: float) -> T:
         """Run work and commit it; raise what kept it from being written."""
         with contextlib.ExitStack() as stack:
             pipeline = stack.enter_context(connection.pipeline())
@@ -209,7 +209,7 @@ class PostgresDatabase:
             return done
 
     @contextlib.contextmanager
-    def _connection(self, until: float) -> Iterator[Connection]:
+    def _connection(self, until: float) -> Iterator[PgConnection]:
         pool = self._opened()
         try:
             connection = pool.getconn(POOL_S)
@@ -222,7 +222,7 @@ class PostgresDatabase:
         finally:
             pool.putconn(connection)
 
-    def _connect_by(self, until: float) -> Connection:
+    def _connect_by(self, until: float) -> PgConnection:
         """Connect when the server is back, or raise what keeps it away."""
         while True:
             try:
@@ -232,7 +232,7 @@ class PostgresDatabase:
                     raise
             time.sleep(AGAIN_S)
 
-    def _begin(self, connection: Connection, pipeline: psycopg.Pipeline, statements: Sequence[str]) -> Session:
+    def _begin(self, connection: PgConnection, pipeline: psycopg.Pipeline, statements: Sequence[str]) -> PgSession:
         for statement in statements:
             begun = connection.execute(statement)
 
@@ -242,9 +242,9 @@ class PostgresDatabase:
                 raise StoreError(schema.too_new(self.place, version))
             return Beginning(now if self._clock is None else int(self._clock() * 1_000_000), generation)
 
-        return Session(connection, pipeline, beginning)
+        return PgSession(connection, pipeline, beginning)
 
-    def _is_kept(self, written: Session, until: float) -> bool:
+    def _is_kept(self, written: PgSession, until: float) -> bool:
         """Whether a transaction whose commit was not answered was committed; the server knows, when it is back.
 
         Raises:
@@ -261,14 +261,14 @@ class PostgresDatabase:
         raise LostWriteError(self.place)
 
 
-def _is_lost(connection: Connection) -> bool:
+def _is_lost(connection: PgConnection) -> bool:
     """Whether the server is gone from a connection, after an error; one that it left in the middle is closed."""
     if not connection.closed and connection.pgconn.pipeline_status is not PipelineStatus.OFF:
         connection.close()
     return connection.closed
 
 
-def _roll_back(connection: Connection) -> None:
+def _roll_back(connection: PgConnection) -> None:
     """End a transaction that was not committed."""
     if connection.closed or connection.info.transaction_status is TransactionStatus.IDLE:
         return

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final, cast
 
 from memory_mcp.storage.documents.session import SqlValue
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 
 _PARAMETER: Final = re.compile(r"\?(\d+)")
 _STATEMENTS: Final = 256
@@ -20,7 +20,7 @@ class PortableSql:
 
     machine: Final = ", machine"
 
-    def __init__(self, db: Session) -> None:
+    def __init__(self, db: PgSession) -> None:
         self._db = db
 
     @property

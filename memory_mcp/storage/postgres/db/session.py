@@ -16,7 +16,7 @@ SCHEMA: Final = "memory_mcp"
 CONNECT_S: Final = 5
 """Seconds that reaching the server may take."""
 PgRow = tuple[object, ...]
-Connection = psycopg.Connection[PgRow]
+PgConnection = psycopg.Connection[PgRow]
 Parameters = Sequence[object] | Mapping[str, object]
 _REACH: Final = "SELECT set_config('memory_mcp.reach', %s::text[]::text, true)"
 _REACH_ALL: Final = "SELECT set_config('memory_mcp.reaches_all', 'on', true)"
@@ -33,13 +33,13 @@ class Beginning(NamedTuple):
     """The largest seq of the change log that was there."""
 
 
-class Session:
+class PgSession:
     """A transaction on one connection; valid only inside the function that it was given to.
 
     Statements are queued, and sent together with the first whose answer is asked for: an error of one is raised there.
     """
 
-    def __init__(self, connection: Connection, pipeline: psycopg.Pipeline, begun: Callable[[], Beginning]) -> None:
+    def __init__(self, connection: PgConnection, pipeline: psycopg.Pipeline, begun: Callable[[], Beginning]) -> None:
         self._connection = connection
         self._pipeline = pipeline
         self._begun = begun

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from memory_mcp.search.lexical.analyzer import Analyzer
 from memory_mcp.storage.postgres.db.entries import IndexEntry
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.tallies import ALL, Tally, add_tallies
 from memory_mcp.storage.tokenizer import of_this_thread
 
@@ -21,7 +21,7 @@ _ENTER: Final = """
 """
 
 
-def enter(db: Session, entries: Sequence[IndexEntry]) -> None:
+def enter(db: PgSession, entries: Sequence[IndexEntry]) -> None:
     """Add memories to the index."""
     analyzer = Analyzer(of_this_thread())
     indexed = [(entry, analyzer.content_terms(entry.content)) for entry in entries]
@@ -36,7 +36,7 @@ def enter(db: Session, entries: Sequence[IndexEntry]) -> None:
     _tally(db, ((entry.namespace, entry.is_document, terms) for entry, terms in indexed), 1)
 
 
-def leave(db: Session, entries: Sequence[IndexEntry]) -> None:
+def leave(db: PgSession, entries: Sequence[IndexEntry]) -> None:
     """Remove memories from the index."""
     rows = db.rows(
         "DELETE FROM indexed WHERE key = ANY(%s::bigint[]) RETURNING key, namespace, documents, terms",
@@ -73,7 +73,7 @@ def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[list[object
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
 
 
-def _tally(db: Session, indexed: Iterable[tuple[str, bool, Sequence[str]]], sign: int) -> None:
+def _tally(db: PgSession, indexed: Iterable[tuple[str, bool, Sequence[str]]], sign: int) -> None:
     """Count memories in or out."""
     tallies: Counter[Tally] = Counter()
     lengths: Counter[tuple[str, bool]] = Counter()

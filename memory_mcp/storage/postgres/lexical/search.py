@@ -14,7 +14,7 @@ from memory_mcp.search.lexical import bm25
 from memory_mcp.search.lexical.stems import FOREIGN
 from memory_mcp.storage.keyword_search import MAX_FILTERED, MAX_FOUND, Word, count_terms
 from memory_mcp.storage.postgres.db.conditions import condition
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.keywords import in_order
 from memory_mcp.storage.postgres.lexical.tallies import ALL
 from memory_mcp.storage.postings import MAX_CACHED_NAMESPACE, PostingCache, Shares, give, give_among
@@ -71,7 +71,7 @@ class PartitionCache:
     postings: PostingCache = field(default_factory=PostingCache)
 
 
-def caches_of(db: Session, namespace: str) -> dict[bool, PartitionCache]:
+def caches_of(db: PgSession, namespace: str) -> dict[bool, PartitionCache]:
     """Look up both partitions of a namespace: that of documents, and that of its other memories."""
     found = {True: PartitionCache(), False: PartitionCache()}
     rows = db.rows(_SIZES, (namespace, [ALL, FOREIGN]))
@@ -87,7 +87,7 @@ def caches_of(db: Session, namespace: str) -> dict[bool, PartitionCache]:
 class PartitionTerms:
     """See `storage.keyword_search.TermIndex`."""
 
-    db: Session
+    db: PgSession
     partition: tuple[str, bool]
     """The namespace, and whether its documents are meant."""
     cache: PartitionCache
@@ -120,7 +120,7 @@ class PartitionTerms:
 class WordSearch:
     """See `storage.keyword_search.Scoring`."""
 
-    db: Session
+    db: PgSession
     partition: tuple[str, bool]
     filters: Filters
     cache: PartitionCache
@@ -199,15 +199,14 @@ class WordSearch:
 
     def _cached(self, words: Sequence[Word]) -> Iterator[tuple[Word, Shares]]:
         """Return what memories get for each word at weight 1; several words are read at once."""
-        known = self.cache.postings.shares
-        found = {word: known.get(_mark(word)) for word in words}
-        if missing := [replace(word, weight=1.0) for word, shares in found.items() if shares is None]:
+        postings, marks = self.cache.postings, {_mark(word): word for word in words}
+        read = {mark: shares for mark in marks if (shares := postings.shares.get(mark))}
+        if missing := [replace(word, weight=1.0) for mark, word in marks.items() if mark not in read]:
             sql, parameters = self._found(missing)
             rows = cast("list[tuple[str, int, float]]", self.db.rows(f"{sql} ORDER BY 1", parameters))
-            read = {mark: [row[1:] for row in group] for mark, group in groupby(rows, key=itemgetter(0))}
-            added = {_mark(word): self.cache.postings.add(_mark(word), read.get(_mark(word), ())) for word in missing}
-        for word, shares in found.items():
-            yield word, shares or added[_mark(word)]
+            found = {mark: [row[1:] for row in group] for mark, group in groupby(rows, key=itemgetter(0))}
+            read |= {_mark(word): postings.add(_mark(word), found.get(_mark(word), ())) for word in missing}
+        return ((word, read[_mark(word)]) for word in words)
 
     def _found(self, words: Sequence[Word]) -> tuple[str, list[object]]:
         """Return SQL for (mark, key, share) of each word and each memory that has it, and its parameters."""

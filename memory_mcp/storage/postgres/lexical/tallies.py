@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 
 ALL: Final = ""
 """The name under which all memories of a partition are counted, and their terms."""
@@ -23,7 +23,7 @@ def vectors_in(space: int) -> str:
 
 
 def add_tallies(
-    db: Session, changes: Mapping[Tally, int], lengths: Mapping[tuple[str, bool], int] | None = None
+    db: PgSession, changes: Mapping[Tally, int], lengths: Mapping[tuple[str, bool], int] | None = None
 ) -> None:
     """Add to the counts at the end of the write; `lengths` are terms of all memories, by partition."""
     if not db.tallied and changes:
@@ -34,7 +34,7 @@ def add_tallies(
         db.tallied[tally] = memories + change, terms + more
 
 
-def _add(db: Session) -> None:
+def _add(db: PgSession) -> None:
     rows = sorted((*tally, *more) for tally, more in db.tallied.items())
     db.execute(
         """INSERT INTO tallies AS t (namespace, documents, name, memories, terms)

@@ -59,8 +59,8 @@ class Dumps:
             raise StoreError(f"the dump of {without_password(self.url)} is not whole ({wrong[0]}); run it again")
 
     def _run(self, tool: Path, output: int) -> None:
-        parameters = conninfo_to_dict(self.url)
-        password = str(parameters.pop("password", None) or "")
+        parameters = {name: str(value) for name, value in conninfo_to_dict(self.url).items() if value is not None}
+        password = parameters.pop("password", "")
         place = make_conninfo(**parameters)  # a command line is everybody's to read
         command = [str(tool), "--format=custom", f"--schema={SCHEMA}", "--enable-row-security"]
         told = environment.of_tool(PGOPTIONS=_REACH, **({"PGPASSWORD": password} if password else {}))

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Final, LiteralString, TypeVar, cast
-
-import psycopg
+from typing import Final, TypeVar, cast
 
 from memory_mcp.domain.checks import skipped
 from memory_mcp.domain.errors import StoreError
@@ -22,8 +19,8 @@ from memory_mcp.health.registry import Registry
 from memory_mcp.search.lexical.stems import LANGUAGE_CHARS, is_english
 from memory_mcp.storage import queue as queued
 from memory_mcp.storage.postgres.db import changes, schema
-from memory_mcp.storage.postgres.db.errors import translated
-from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
+from memory_mcp.storage.postgres.db.brief import connected, reading
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.vectors import graphs
 from memory_mcp.storage.postgres.vectors.active import active_space
 from memory_mcp.storage.postgres.vectors.queue import counts
@@ -58,37 +55,18 @@ def register(registry: Registry, url: str, *, read_only: bool) -> None:
         registry.add_blocking(name, partial(check, url), needs=of_store)
 
 
-@contextlib.contextmanager
-def _connected(url: str, seconds: float) -> Iterator[Connection]:
-    """Connect for one check.
-
-    Raises:
-        StoreError: the database cannot be reached or read.
-    """
-    with (
-        translated(without_password(url)),
-        psycopg.connect(
-            url, autocommit=True, prepare_threshold=None, connect_timeout=max(2, int(seconds))
-        ) as connection,
-    ):
-        connection.execute(f"SET statement_timeout = {int(1_000 * seconds):d}".encode())
-        yield connection
-
-
-def _asked(url: str, seconds: float, work: Callable[[Session], T]) -> T:
+def _asked(url: str, seconds: float, work: Callable[[PgSession], T]) -> T:
     """Ask the store's tables, of all namespaces."""
-    with _connected(url, seconds) as connection, connection.transaction():
-        connection.execute(cast("LiteralString", f"SET LOCAL search_path = {SCHEMA}, public"))
-        session = Session(connection, int(time.time() * 1_000_000))
-        session.reach_all()
-        return work(session)
+    with reading(url, seconds) as db:
+        db.reach_all()
+        return work(db)
 
 
 def look(url: str, seconds: float, *, read_only: bool = False) -> Finding:
     """Check that the database answers, and the version of its tables."""
     place = without_password(url)
     try:
-        with _connected(url, seconds) as connection:
+        with connected(url, seconds) as connection:
             version = schema.version_of(connection)
     except StoreError as error:
         cause, _, fix = str(error).rpartition("; ")
@@ -108,7 +86,7 @@ def look(url: str, seconds: float, *, read_only: bool = False) -> Finding:
 
 def server(url: str, seconds: float) -> Finding:
     """Check the versions of PostgreSQL and of pgvector."""
-    with _connected(url, seconds) as connection:
+    with connected(url, seconds) as connection:
         row = connection.execute(
             """SELECT current_setting('server_version_num')::int / 10000, current_setting('server_version'),
                  (SELECT extversion FROM pg_extension WHERE extname = 'vector'), pg_is_in_recovery()"""
@@ -131,7 +109,7 @@ def server(url: str, seconds: float) -> Finding:
 
 def roles(url: str, seconds: float) -> Finding:
     """Check that the wall between namespaces holds for this user."""
-    with _connected(url, seconds) as connection:
+    with connected(url, seconds) as connection:
         row = connection.execute(
             """SELECT r.rolname, r.rolsuper OR r.rolbypassrls,
                  (SELECT count(*) FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
@@ -164,7 +142,7 @@ def roles(url: str, seconds: float) -> Finding:
 
 def clock(url: str, seconds: float) -> Finding:
     """Compare the server's clock with this machine's."""
-    with _connected(url, seconds) as connection:
+    with connected(url, seconds) as connection:
         begun = time.time()
         row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
         between = (begun + time.time()) / 2
@@ -178,7 +156,7 @@ def clock(url: str, seconds: float) -> Finding:
 
 def connections(url: str, seconds: float) -> Finding:
     """Count the connections that are left."""
-    with _connected(url, seconds) as connection:
+    with connected(url, seconds) as connection:
         row = connection.execute(
             """SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
                  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"""
@@ -198,7 +176,7 @@ def queue(url: str, seconds: float) -> Finding:
 
 def graphs_whole(url: str, seconds: float) -> Finding:
     """Check that large searches have their graphs."""
-    with _connected(url, seconds) as connection:
+    with connected(url, seconds) as connection:
         parts = graphs.broken(connection)
     if parts:
         cause = f"{', '.join(parts)} have no graph, so searches compare every vector in them"
@@ -210,17 +188,16 @@ def graphs_whole(url: str, seconds: float) -> Finding:
 def languages(url: str, seconds: float) -> Finding:
     """Name the multilingual model where an English one made the vectors of a store that is mostly not English."""
 
-    def sampled(db: Session) -> tuple[Space | None, Counter[bool]]:
+    def sampled(db: PgSession) -> tuple[Space | None, Counter[bool]]:
         rows = db.rows(
             "SELECT left(content, %s) FROM memories WHERE deleted_at IS NULL ORDER BY key DESC LIMIT %s",
             (LANGUAGE_CHARS, LANGUAGE_SAMPLE),
         )
-        return active[1] if (active := active_space(db)) else None, Counter(
-            is_english(cast("str", content)) for (content,) in rows
-        )
+        active = active_space(db)
+        return active[1] if active else None, Counter(bool(is_english(cast("str", content))) for (content,) in rows)
 
-    active, told = _asked(url, seconds, sampled)
-    return queued.of_languages(active, told[True], told[False])
+    of, told = _asked(url, seconds, sampled)
+    return queued.of_languages(of, told[True], told[False])
 
 
 def space(url: str, seconds: float) -> Space | None:

@@ -10,10 +10,12 @@ import apsw
 
 from memory_mcp.domain.models import Filters, Memory, Outline, Page, PendingChunk, QueueCounts, Revision
 from memory_mcp.domain.names import folded
+from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST, cursor_of, place_of
 from memory_mcp.storage.rows import from_micros, to_json, to_memory, to_revision
 from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.where import WhereClause
 
 MEMORY_COLUMNS: Final = """
   m.key, m.id, m.namespace, m.content, m.type, m.metadata, m.conversation_id, m.created_at, m.updated_at, m.revision,
@@ -145,14 +147,33 @@ def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) 
     )
     memories = [to_memory(row) for row in rows]
     more = len(memories) > limit
-    return Page(tuple(memories[:limit]), cursor_of(memories[limit - 1]) if more else None, total)
+    cursor = cursor_of(memories[limit - 1].created_at, memories[limit - 1].id) if more else None
+    return Page(tuple(memories[:limit]), cursor, total)
+
+
+def trash(db: apsw.Connection, namespace: str, limit: int, cursor: str | None) -> TrashPage:
+    """Return deleted memories, the latest deleted first."""
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
+    where.add("m.namespace = ? AND m.deleted_at IS NOT NULL", namespace)
+    total = cast("int", db.execute(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
+    if cursor is not None:
+        where.add("(m.deleted_at, m.key) < (?, ?)", *_place(db, namespace, cursor))
+    rows = db.execute(
+        f"""SELECT m.deleted_at, {MEMORY_COLUMNS} FROM memories AS m WHERE {where.sql}
+            ORDER BY m.deleted_at DESC, m.key DESC LIMIT ?""",  # noqa: S608 - only parameters
+        (*where.parameters, limit + 1),
+    )
+    found = [Trashed(to_memory(row[1:]), from_micros(cast("int", row[0]))) for row in rows]
+    more = len(found) > limit
+    last = cursor_of(found[limit - 1].deleted_at, found[limit - 1].memory.id) if more else None
+    return TrashPage(tuple(found[:limit]), last, total)
 
 
 def _place(db: apsw.Connection, namespace: str, cursor: str) -> tuple[int, int]:
-    """Return (created_at, key) of a cursor; for a purged memory, the position before all of the same moment."""
-    created, memory_id = place_of(cursor)
+    """Return (moment, key) of a cursor; for a purged memory, the position before all of the same moment."""
+    moment, memory_id = place_of(cursor)
     key = db.execute("SELECT key FROM memories WHERE namespace = ? AND id = ?", (namespace, memory_id)).get
-    return created, LAST if key is None else cast("int", key)
+    return moment, LAST if key is None else cast("int", key)
 
 
 _UNDONE: Final = """

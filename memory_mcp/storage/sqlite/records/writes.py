@@ -270,11 +270,19 @@ def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) 
     return load(db, memory.key)
 
 
-def purge(db: apsw.Connection, before: int, now: int) -> int:
+def purge(
+    db: apsw.Connection, before: int, now: int, *, namespace: str | None, memory_ids: Sequence[str] | None
+) -> int:
     """Purge memories deleted before a moment, up to PURGED_AT_ONCE; return how many."""
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
+    where.add("deleted_at < ?", before)
+    if namespace is not None:
+        where.add("namespace = ?", namespace)
+    if memory_ids is not None:
+        where.add("id IN (SELECT value FROM json_each(?))", to_json(list(memory_ids)))
     rows = db.execute(
-        "SELECT key, id, namespace FROM memories WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?",
-        (before, PURGED_AT_ONCE),
+        f"SELECT key, id, namespace FROM memories WHERE {where.sql} ORDER BY deleted_at LIMIT ?",  # noqa: S608 - only parameters
+        (*where.parameters, PURGED_AT_ONCE),
     ).fetchall()
     to_delete = cast("list[tuple[int, str, str]]", rows)
     remove(db, to_delete, now)

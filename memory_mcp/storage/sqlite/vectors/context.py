@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -102,7 +102,7 @@ def contextual_similarity(
     if missing := {key: of for key, of in around.items() if key not in kept}:
         best = _best_vectors(db, number, vector, list(missing))
         known = {*missing, *(key for of in missing.values() for key in (*of.before, *of.after))}
-        first = _first_vectors(db, number, space.dimensions, known)
+        first = first_vectors(db, number, space.dimensions, known)
         summed = _among_neighbours(db, sums.shares, missing, first, best)
         kept.update((key, row) for key, row in summed.items() if key not in best)
     rows = {key: row for key in around if (row := summed.get(key) or kept.get(key)) is not None}
@@ -131,7 +131,7 @@ def _among_neighbours(
     return dict(cast("Iterator[tuple[int, bytes]]", rows))
 
 
-def _first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: set[int]) -> dict[int, bytes]:
+def first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: Iterable[int]) -> dict[int, bytes]:
     """Return the vector of each memory's first embedded chunk."""
     rows = db.execute(
         """SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded' AND space = ?

@@ -1,0 +1,1 @@
+"""Maps: the memories' vectors laid out on a plane."""

@@ -1,0 +1,98 @@
+"""Views, actions and streams over HTTP, for who is signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from html import escape
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError
+from memory_mcp.server.web.parts import Parts, check_csrf, check_site, json_body, query_of, refused, signed_out
+from memory_mcp.server.web.session import Session
+from memory_mcp.server.web.view import Action, AnyView, Stream
+from memory_mcp.tools.base import Arguments, parse
+
+VIEW_PATH: Final = "/view"
+"""Before a page's address: what it shows."""
+NO_CONTENT: Final = 204
+
+Endpoint = Callable[[HttpRequest], Awaitable[Response]]
+SessionWork = Callable[[HttpRequest, Session], Awaitable[Response]]
+
+
+def guarded(parts: Parts, work: SessionWork, *, changes: bool) -> Endpoint:
+    """Return an endpoint that asks who is signed in first, and says what went wrong."""
+
+    async def endpoint(request: HttpRequest) -> Response:
+        try:
+            check_site(request)
+            if (session := parts.session(request)) is None:
+                return signed_out()
+            if changes:
+                check_csrf(request, session)
+            return await work(request, session)
+        except MemoryMcpError as error:
+            return refused(error)
+        except ClientDisconnect:
+            return Response(status_code=NO_CONTENT)  # nobody reads it
+
+    return endpoint
+
+
+def routes_of(parts: Parts, view: AnyView) -> list[Route]:
+    """Return all that a view answers."""
+    shown = guarded(parts, _show(parts, view), changes=False)
+    made = [Route(f"{VIEW_PATH}{view.path}", shown, methods=["GET"])]
+    for action in view.actions:
+        done = guarded(parts, _do(parts, action), changes=True)
+        made.append(Route(f"/do/{action.name}", done, methods=["POST"]))
+    for stream in view.streams:
+        run = guarded(parts, _run(parts, stream), changes=stream.method == "POST")
+        made.append(Route(f"/raw/{stream.name}", run, methods=[stream.method]))
+    return made
+
+
+def _show(parts: Parts, view: AnyView) -> SessionWork:
+    async def show(request: HttpRequest, session: Session) -> Response:
+        visit = parts.visit(session)
+        visit.principal.require(view.scope)
+        if view.of_operator:
+            visit.principal.require_operator()
+        given = query_of(request)
+        part = given.pop("part", None)
+        if part is not None and part not in view.parts:
+            raise InvalidArgumentError("part", "is no part of this view")
+        arguments: Arguments = parse(view.arguments, given | request.path_params)
+        values = await view.load(visit, arguments)
+        template = f"{view.name}.{part}.html" if part else f"{view.name}.html"
+        html = visit.render(template, {"query": arguments, **values})
+        return HTMLResponse(html if part else _framed(view, html))
+
+    return show
+
+
+def _framed(view: AnyView, html: str) -> str:
+    """Return a view's HTML in its element, which names its script."""
+    script = f' data-script="/static/{view.name}.js"' if view.script else ""
+    return f'<div class="view" data-view="{escape(view.name)}"{script}>{html}</div>'
+
+
+def _do(parts: Parts, action: Action[Arguments]) -> SessionWork:
+    async def do(request: HttpRequest, session: Session) -> Response:
+        body = await json_body(request, parts.given.settings.http_max_body_bytes)
+        answer = await action.run(parts.visit(session), parse(action.arguments, body))
+        return JSONResponse({"message": answer.message, "data": answer.data, "html": answer.html})
+
+    return do
+
+
+def _run(parts: Parts, stream: Stream) -> SessionWork:
+    async def run(request: HttpRequest, session: Session) -> Response:
+        return await stream.run(parts.visit(session), request)
+
+    return run

@@ -1,0 +1,125 @@
+"""Signing in: by a link that `memory-mcp open` has asked for, or by pasting a token; and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from memory_mcp.application.request import Request
+from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, MemoryMcpError, StoreError
+from memory_mcp.domain.principal import Principal, Reach, Scope, Token
+from memory_mcp.server.web.answering import guarded
+from memory_mcp.server.web.parts import Parts, check_site, json_body, refused
+from memory_mcp.server.web.session import Opened, Session
+from memory_mcp.server.web.texts import text
+from memory_mcp.server.web.whereabouts import link
+
+MAX_BODY: Final = 4_096
+NOBODY: Final = Principal("page", "nobody", frozenset(), Reach("default"))
+"""Who signs in; their attempts count against one limit."""
+
+
+class SignIn:
+    """The endpoints."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/sign-in/link", self._make_link, methods=["POST"]),
+            Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/sign-out", guarded(self._parts, self._sign_out, changes=True), methods=["POST"]),
+            Route("/session", guarded(self._parts, self._describe, changes=False), methods=["GET"]),
+        ]
+
+    async def _make_link(self, request: HttpRequest) -> Response:
+        """Write a link to the private file that is named; who can read it belongs to this user."""
+        try:
+            await self._count(request)
+            given = await json_body(request, MAX_BODY)
+            reply = str(given.get("reply", ""))
+            self._parts.given.register.reply(reply, link(self._parts.given.url, self._parts.codes.make()))
+        except MemoryMcpError as error:
+            return refused(error)
+        except OSError as error:
+            return refused(StoreError(f"the sign-in link cannot be written: {error}"))
+        return Response(status_code=204)
+
+    async def _sign_in(self, request: HttpRequest) -> Response:
+        try:
+            await self._count(request)
+            opened = self._open(await json_body(request, MAX_BODY))
+        except MemoryMcpError as error:
+            return refused(error)
+        response = JSONResponse({"secret": opened.secret, **self._facts(opened.session)})
+        response.set_cookie(
+            self._parts.cookie,
+            opened.cookie,
+            path="/",
+            httponly=True,
+            samesite="strict",
+            secure=self._parts.given.url.startswith("https:"),
+        )
+        return response
+
+    def _open(self, given: Mapping[str, object]) -> Opened:
+        """Open a session for a code or a token.
+
+        Raises:
+            ForbiddenError: neither is good.
+            InvalidArgumentError: neither was given.
+        """
+        match given:
+            case {"code": str(code)}:
+                if not self._parts.codes.redeem(code):
+                    raise ForbiddenError(text("session.code_refused"))
+                return self._parts.sessions.open(None)
+            case {"token": str(secret)}:
+                return self._parts.sessions.open(self._holder(secret.strip()))
+        raise InvalidArgumentError("token", "is required")
+
+    def _holder(self, secret: str) -> Token:
+        if token := self._parts.given.tokens.holder(secret):
+            return token
+        raise ForbiddenError(text("session.token_refused"))
+
+    async def _sign_out(self, request: HttpRequest, session: Session) -> Response:
+        del request
+        self._parts.sessions.close(session)
+        response = Response(status_code=204)
+        response.delete_cookie(self._parts.cookie, path="/", httponly=True, samesite="strict")
+        return response
+
+    async def _describe(self, request: HttpRequest, session: Session) -> Response:
+        del request
+        return JSONResponse(self._facts(session))
+
+    def _facts(self, session: Session) -> dict[str, object]:
+        visit = self._parts.visit(session)
+        return {
+            "csrf": session.csrf,
+            "name": session.principal.name,
+            "scopes": [*(scope.value for scope in Scope if visit.may(scope)), *_more(session.principal)],
+            "namespace": session.principal.reach.namespace,
+            "bound": session.principal.reach.bound,
+            "read_only": visit.settings.read_only,
+        }
+
+    async def _count(self, request: HttpRequest) -> None:
+        """Count an attempt; raises RateLimitedError, or ForbiddenError as `check_site`."""
+        check_site(request)
+
+        async def nothing() -> None:
+            """Only the middleware is asked."""
+
+        await self._parts.given.dispatcher.run(Request(NOBODY, "sign-in", nothing, kind="write"))
+
+
+def _more(principal: Principal) -> list[str]:
+    """Return what the navigation asks for beyond scopes."""
+    return ["operator"] if principal.is_operator else []

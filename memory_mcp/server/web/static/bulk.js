@@ -1,0 +1,184 @@
+// Selecting rows of a list and changing them together: by click, shift-click or key, with a count first and an undo after.
+import { $, $$, complain, confirm, el, icon, say, toast } from './ui.js';
+import { act, may, t } from './net.js';
+
+const AT_ONCE = 100;
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// One batch; a rate limit is waited for.
+async function batch(name, body) {
+  for (let wait = 2000; ; wait = Math.min(wait * 2, 15000)) {
+    try { return await act(name, body); } catch (error) {
+      if (error.code !== 'rate_limited') throw error;
+      await pause(wait);
+    }
+  }
+}
+
+async function inBatches(name, items, body, told) {
+  const all = { done: [], refused: [], unchanged: 0 };
+  for (let at = 0; at < items.length; at += AT_ONCE) {
+    told?.(at, items.length);
+    const { data } = await batch(name, body(items.slice(at, at + AT_ONCE)));
+    all.done.push(...data.done);
+    all.refused.push(...data.refused);
+    all.unchanged += data.unchanged;
+  }
+  return all;
+}
+
+function tellRefused(refused) {
+  if (!refused.length) return;
+  const dialog = el('dialog', { 'aria-labelledby': 'refused-title' },
+    el('h2', { id: 'refused-title' }, t('bulk.refused', { count: refused.length })),
+    el('ul', { class: 'stack refused' }, ...refused.slice(0, 100).map((one) => el('li', {}, el('code', {}, one.id), ' ', one.reason))),
+    el('div', { class: 'actions' }, el('button', { class: 'button', type: 'button', 'data-close': '' }, t('shell.close'))));
+  dialog.addEventListener('close', () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+// Change memories, offer the undo, and name what was left as it is. `given` has tags or a type.
+export async function change(name, ids, { namespace, given = {}, told, after = () => {} }) {
+  const outcome = await inBatches('memories.change', ids, (some) => ({ ids: some, namespace, change: name, ...given }), told);
+  await after();
+  const message = t(`bulk.${name}`, { count: outcome.done.length });
+  say(message);
+  if (!outcome.done.length) toast(message);
+  else {
+    const undo = async () => {
+      const undone = await inBatches('memories.undo', outcome.done, (some) => ({ namespace, change: name, done: some }));
+      await after();
+      tellRefused(undone.refused);
+    };
+    toast(message, { undo });
+  }
+  tellRefused(outcome.refused);
+  return outcome;
+}
+
+// Ask for tags or a type.
+function asked(name) {
+  const input = el('input', { name: 'value', required: true, maxlength: name === 'type' ? 64 : 2000, autocomplete: 'off', list: name === 'type' ? 'types' : 'tags' });
+  const dialog = el('dialog', { 'aria-labelledby': 'ask-title' },
+    el('form', { method: 'dialog' },
+      el('h2', { id: 'ask-title' }, t(`bulk.ask_${name}`)),
+      el('label', { class: 'field' }, el('span', {}, t(name === 'type' ? 'search.type' : 'search.tags')), input),
+      el('div', { class: 'actions' },
+        el('button', { class: 'button', type: 'button', 'data-close': '' }, t('shell.cancel')),
+        el('button', { class: 'button primary', value: 'yes' }, t(`bulk.do_${name}`)))));
+  document.body.append(dialog);
+  dialog.showModal();
+  input.focus();
+  return new Promise((resolve) => dialog.addEventListener('close', () => {
+    dialog.remove();
+    const value = input.value.trim();
+    resolve(dialog.returnValue === 'yes' && value ? value : null);
+  }, { once: true }));
+}
+
+const ACTIONS = { list: ['tag', 'untag', 'type', 'delete'], trash: ['restore'] };
+const ICONS = { tag: 'tag', untag: 'minus', type: 'edit', delete: 'trash', restore: 'restore' };
+
+// The bar beneath a list of rows with [data-select]. `matching` returns the ids of all that match, or is missing.
+export class Selection {
+  constructor(root, { kind = 'list', namespace, after, matching = null, extra = [] }) {
+    Object.assign(this, { root, namespace, after, matching, chosen: new Map(), last: null, busy: false });
+    this.bar = el('div', { class: 'bulk', role: 'toolbar', 'aria-label': t('bulk.bar'), hidden: true },
+      this.count = el('strong', { role: 'status' }),
+      this.all = el('button', { class: 'button quiet small', type: 'button', onclick: () => this.chooseAll().catch(complain) }),
+      ...ACTIONS[kind].map((name) => el('button', { class: `button small ${name === 'delete' ? 'danger' : ''}`, type: 'button', 'data-change': name, onclick: () => this.run(name).catch(complain) }, icon(ICONS[name]), t(`bulk.do_${name}`))),
+      ...extra.map(({ text, run }) => el('button', { class: 'button small danger', type: 'button', onclick: () => run([...this.chosen.keys()]) }, text)),
+      el('button', { class: 'button quiet small', type: 'button', onclick: () => this.clear() }, t('bulk.clear')),
+      this.progress = el('progress', { hidden: true, 'aria-label': t('bulk.progress') }));
+    if (may('write')) root.append(this.bar);
+    this.click = (event) => this.clicked(event);
+    root.addEventListener('click', this.click);
+  }
+
+  // Shift extends from the last one that was chosen.
+  clicked(event) {
+    const box = event.target.closest?.('input[data-select]');
+    if (!box) return;
+    const rows = this.rows();
+    const at = rows.indexOf(box.closest('[data-row]'));
+    const from = event.shiftKey && this.last !== null ? Math.min(this.last, at) : at;
+    const to = event.shiftKey && this.last !== null ? Math.max(this.last, at) : at;
+    for (const row of rows.slice(from, to + 1)) this.set(row, box.checked);
+    this.last = at;
+    this.draw();
+  }
+
+  rows() { return $$('[data-row]:has([data-select])', this.root); }
+
+  set(row, chosen) {
+    const box = $('[data-select]', row);
+    box.checked = chosen;
+    row.classList.toggle('selected', chosen);
+    if (chosen) this.chosen.set(row.dataset.id, row.dataset.namespace);
+    else this.chosen.delete(row.dataset.id);
+  }
+
+  async chooseAll() {
+    for (const row of this.rows()) this.set(row, true);
+    if (this.matching) {
+      const { ids, count } = await this.matching();
+      for (const id of ids) this.chosen.set(id, this.namespace());
+      if (count > ids.length) toast(t('bulk.most', { count: ids.length }));
+    }
+    this.draw();
+    $('[data-change]', this.bar)?.focus();
+  }
+
+  clear() {
+    for (const row of this.rows()) this.set(row, false);
+    this.chosen.clear();
+    this.draw();
+  }
+
+  // Rows were replaced: those that are chosen still are.
+  refresh(keep = true) {
+    if (!keep) this.chosen.clear();
+    for (const row of this.rows()) this.set(row, this.chosen.has(row.dataset.id));
+    this.last = null;
+    this.draw();
+  }
+
+  draw() {
+    this.bar.hidden = !this.chosen.size;
+    this.count.textContent = t('bulk.count', { count: this.chosen.size });
+    const total = Number($('#summary', this.root)?.dataset.total || 0);
+    const shown = this.rows().length;
+    const most = this.matching && total > shown ? total : shown;
+    this.all.hidden = this.chosen.size >= most;
+    this.all.textContent = this.matching && total > shown ? t('bulk.all', { count: total }) : t('bulk.all_shown', { count: shown });
+  }
+
+  async run(name) {
+    if (this.busy) return;
+    const ids = [...this.chosen.keys()];
+    const given = {};
+    if (name === 'delete') {
+      if (ids.length > 1 && !await confirm({ title: t('bulk.sure', { count: ids.length }), text: t('bulk.sure_text'), yes: t('bulk.do_delete'), kind: 'danger' })) return;
+    } else if (name !== 'restore') {
+      const value = await asked(name);
+      if (value === null) return;
+      given[name === 'type' ? 'type' : 'tags'] = name === 'type' ? value : value.split(',').map((tag) => tag.trim()).filter(Boolean);
+    }
+    this.busy = true;
+    const told = (done, of) => { this.progress.hidden = false; this.progress.max = of; this.progress.value = done; };
+    try {
+      for (const namespace of new Set(this.chosen.values())) {
+        const some = ids.filter((id) => this.chosen.get(id) === namespace);
+        await change(name, some, { namespace, given, told, after: this.after });
+      }
+      this.clear();
+    } finally {
+      this.busy = false;
+      this.progress.hidden = true;
+    }
+  }
+
+  end() { this.root.removeEventListener('click', this.click); }
+}

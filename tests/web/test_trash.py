@@ -1,0 +1,100 @@
+"""Changing many memories at once, with an undo, and the trash."""
+
+from __future__ import annotations
+
+from tests.web.browser import SMALL
+from tests.web.conftest import SignIn, Site, store
+
+
+def test_many_are_tagged_and_the_undo_takes_it_back(sign_in: SignIn, site: Site) -> None:
+    """A range is selected by shift; a key selects too; what is changed is counted first."""
+    store(site, *(f"bulk item {n}" for n in range(6)), namespace="bulk", tags=["old"])
+    tab = sign_in("/?namespace=bulk")
+    tab.click("[data-select] >> nth=0")
+    tab.click("[data-select] >> nth=3", modifiers=["Shift"])
+    tab.wait(".bulk >> text=4 selected")
+    tab.press("j", "j")
+    tab.press("x")
+    tab.shot("bulk-selected")
+    assert tab.violations() == []
+    tab.click(".bulk >> text=Select all 6 shown")
+    tab.wait(".bulk >> text=6 selected")
+    tab.click("[data-change=tag]")
+    tab.fill("dialog[open] [name=value]", "new, fine")
+    tab.press("Enter")
+    tab.wait(".toast >> text=Tagged 6 memories")
+    tab.until("document.querySelectorAll('#hits .chip').length === 18")
+    tab.shot("bulk-undo")
+    tab.click(".toast >> text=Undo")
+    tab.until("document.querySelectorAll('#hits .chip').length === 6")
+    assert tab.errors == []
+
+
+def test_all_that_match_are_deleted_and_restored(sign_in: SignIn, site: Site) -> None:
+    """Also those that are not shown; the trash has them, restores them together, and its undo deletes them again."""
+    store(site, *(f"many of them, number {n}" for n in range(35)), namespace="crowd", tags=["crowd"])
+    tab = sign_in("/?namespace=crowd&tags=crowd")
+    tab.click("[data-select] >> nth=0")
+    tab.click(".bulk >> text=Select all 35 that match")
+    tab.wait(".bulk >> text=35 selected")
+    tab.click("[data-change=delete]")
+    tab.wait("text=Delete 35 memories?")
+    tab.click("#confirm-yes")
+    tab.wait(".toast >> text=Deleted 35 memories")
+    tab.wait("text=No memory fits these filters")
+    tab.goto("/trash?namespace=crowd")
+    assert "35 deleted memories" in tab.text("#summary")
+    tab.click("[data-more]")
+    tab.until("document.querySelectorAll('[data-row]').length === 35")
+    tab.click("[data-select] >> nth=0")
+    tab.click(".bulk >> text=Select all 35 shown")
+    tab.click("[data-change=restore]")
+    tab.wait("text=The trash is empty")
+    tab.shot("trash-empty")
+    tab.click(".toast >> text=Undo")
+    tab.until("document.querySelector('#summary')?.textContent.includes('35')")
+    assert tab.errors == []
+
+
+def test_what_changed_meanwhile_is_named(sign_in: SignIn, site: Site) -> None:
+    """An undo leaves it as it is, and undoes the rest."""
+    ids = store(site, "stays as others want it", "is undone", namespace="meanwhile")
+    tab = sign_in("/?namespace=meanwhile")
+    tab.click("[data-select] >> nth=0")
+    tab.click(".bulk >> text=Select all 2 shown")
+    tab.click("[data-change=type]")
+    tab.fill("dialog[open] [name=value]", "fact")
+    tab.press("Enter")
+    tab.wait(".toast >> text=Set the type of 2 memories")
+    with site.client("other-writer") as client:
+        client.tool("memory_update", id=ids[0], content="others want it so")
+    tab.click(".toast >> text=Undo")
+    tab.wait("dialog[open] >> text=1 memory was left as it is")
+    assert ids[0] in tab.text("dialog[open]")
+    tab.shot("bulk-refused")
+
+
+def test_the_trash_is_emptied_for_good(sign_in: SignIn, site: Site) -> None:
+    """One by one or all at once, after a question that says what it means."""
+    ids = store(site, "for good 1", "for good 2", "for good 3", namespace="gone")
+    with site.client("deleter") as client:
+        for memory_id in ids:
+            client.tool("memory_delete", id=memory_id, namespace="gone")
+    tab = sign_in("/trash?namespace=gone")
+    tab.shot("trash")
+    assert tab.violations() == []
+    tab.click("[data-row]:has-text('for good 2') [data-restore]")
+    tab.wait("text=Restored 1 memory")
+    tab.click("[data-row]:has-text('for good 3') [data-purge]")
+    tab.wait("text=cannot be undone")
+    tab.shot("trash-sure")
+    tab.click("#confirm-yes")
+    tab.until("document.querySelectorAll('[data-row]').length === 1")
+    tab.click("[data-empty]")
+    tab.click("#confirm-yes")
+    tab.wait("text=The trash is empty")
+    small = sign_in("/?namespace=gone", size=SMALL, scheme="dark")
+    assert small.count("[data-row]") == 1
+    small.click("[data-select]")
+    small.shot("bulk-small-dark")
+    assert small.js("document.documentElement.scrollWidth <= innerWidth")
