@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -80,9 +81,10 @@ class RedisServer:
             self._trying = asyncio.create_task(self._try())
 
     async def _try(self) -> None:
-        permit = self._breaker.acquire()
         try:
-            if permit is not None:
+            with contextlib.suppress(ImportError):  # however long it takes is not the server's fault
+                await asyncio.to_thread(importlib.import_module, "redis.asyncio")
+            if (permit := self._breaker.acquire()) is not None:
                 await self._judged(permit, CONNECT_S, self._connected)
         except AwayError:
             return  # the breaker has recorded the cause
@@ -92,7 +94,7 @@ class RedisServer:
     async def _connected(self) -> None:
         """Write something, through a connection that is there already: it must answer as fast as for a call."""
         if self._client is None:
-            self._client = await asyncio.to_thread(_make, self._url, self._wait_s)
+            self._client = _make(self._url, self._wait_s)
         await self._client.ping()
         async with asyncio.timeout(self._wait_s):
             await self._client.eval(PROBE, 1, "memory-mcp:probe", "1")
