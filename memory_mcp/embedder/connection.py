@@ -40,7 +40,7 @@ LOOK_AT_TLS: Final = (
     "see that the daemons' certificate has this name and is signed by MCP_MEMORY_EMBEDDER_TLS_CA, that ours is signed "
     "by their EMBEDDER_TLS_CLIENT_CA, and that neither has expired"
 )
-WHY_S: Final = 0.2
+WHY_S: Final = 0.5
 
 
 class Why(NamedTuple):
@@ -69,7 +69,7 @@ SERVICE_CONFIG: Final = json.dumps(
         "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
-                "name": [{"service": SERVICE_NAME}],
+                "name": [{"service": SERVICE_NAME, "method": method} for method in ("Embed", "Info")],
                 "retryPolicy": {
                     "maxAttempts": 4,
                     "initialBackoff": "0.02s",
@@ -199,7 +199,7 @@ class DaemonChannel:
         """Say why gRPC has no connection, which only a call is told."""
         said = ""
         try:
-            await self.stub.Info(pb.InfoRequest(), timeout=seconds)
+            await self.stub.Stats(pb.StatsRequest(), timeout=seconds)  # is not made again, as others are
         except grpc.aio.AioRpcError as error:
             said = (error.details() or "").lower()
         why = next((why for word, why in WHYS.items() if word in said), NOBODY)
