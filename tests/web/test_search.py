@@ -119,7 +119,8 @@ def test_filters_narrow_and_stand_in_the_address(sign_in: SignIn) -> None:
 
 def test_a_section_leads_to_its_document(sign_in: SignIn, site: Site) -> None:
     """A hit names its document and headings; a filter takes the document by its title; the section says its place."""
-    manual = "# Boat manual\n\n## Rigging\n\nThe halyard runs over the upper block.\n\n## Engine\n\nChange the oil every autumn.\n"
+    rigging, engine = "The halyard runs over the upper block.", "Change the oil every autumn."
+    manual = f"# Boat manual\n\n## Rigging\n\n{rigging}\n\n## Engine\n\n{engine}\n"
     with site.client("reader-of-documents") as client:
         client.tool(
             "memory_ingest",
