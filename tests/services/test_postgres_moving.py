@@ -96,7 +96,7 @@ class Mover:
     async def imported(self, store: Store, export: bytes) -> None:
         """Import an export, which leaves nothing out."""
         source = io.BytesIO(export)
-        source.name = "export"  # type: ignore[attr-defined]  # of a file, for its errors
+        source.name = "export"  # of a file, for its errors
         told = await import_export(source, self._transfer(store), lambda _: None)
         assert (told.conflicts, told.renamed, told.known, told.pending) == ([], [], 0, 0)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,7 +16,7 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters
-from memory_mcp.domain.ports import SupportsDocuments
+from memory_mcp.domain.ports import SupportsBackup, SupportsDocuments
 from tests.contracts.library import ingest
 from tests.contracts.shelf import HERE, listed, near, put, towards, worded
 from tests.services.postgres import Postgres, as_nobody, store_at
@@ -180,4 +182,21 @@ async def test_documents_and_jobs_stand_behind_the_wall_too(walled: Postgres) ->
             for table in tables:
                 assert rows(connection, f"SELECT count(*) FROM memory_mcp.{table}") == [(counted,)]  # noqa: S608 - ours
     await store.documents.remove_documents([document.id])
+    await store.close()
+
+
+async def test_a_front_without_rights_dumps_everything(
+    walled: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All namespaces, through the wall; a dump that was cut is not taken for a whole one."""
+    monkeypatch.setenv("PATH", f"{walled.programs}:/usr/bin:/bin")
+    store, dump = store_at(front(walled)), tmp_path / "all.dump"
+    assert isinstance(store, SupportsBackup)
+    assert await store.copies_as() == dump.suffix
+    await store.backup(dump)
+    assert await store.verify_backup(dump) == []
+    told = [str(walled.programs / "pg_restore"), "--data-only", "--table=memories", "--file=-", str(dump)]
+    assert "theirs" in subprocess.run(told, check=True, capture_output=True, text=True).stdout
+    os.truncate(dump, dump.stat().st_size // 2)
+    assert len(await store.verify_backup(dump)) == 1
     await store.close()

@@ -46,6 +46,9 @@ class PostgresSnapshot:
         self._db = db
         self._known = cache
         self._of_documents = of_documents
+        self._looked = False
+        self._space: tuple[int, Space] | None = None
+        """The active space, once it was looked for."""
 
     def documents(self) -> PostgresSnapshot:
         return self._documents
@@ -147,9 +150,11 @@ class PostgresSnapshot:
     def queue(self, namespace: str | None) -> QueueCounts:
         return queue.counts(self._db, namespace)
 
-    @cached_property
+    @property
     def _active(self) -> tuple[int, Space] | None:
-        return active_space(self._db)
+        if not self._looked:  # no cached_property: before Python 3.12 all threads wait for one that asks
+            self._looked, self._space = True, active_space(self._db)
+        return self._space
 
     def _number(self, space: Space) -> int | None:
         """Return the number of the active space; None before the first vector.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Final, NamedTuple, cast
 
 import psycopg
@@ -43,6 +42,7 @@ class PgSession:
         self._connection = connection
         self._pipeline = pipeline
         self._begun = begun
+        self._beginning: Beginning | None = None
         self._reached: set[str] = set()
         self._reaches_all = False
         self.logged: list[Logged] = []
@@ -54,11 +54,13 @@ class PgSession:
         self.last: list[Callable[[], None]] = []
         """What is done at the end, behind the lock of the change log: updates of rows that all writers share."""
 
-    @cached_property
+    @property
     def begun(self) -> Beginning:
         """What the server said at the beginning; raises StoreError where its schema is newer than this program."""
-        self._pipeline.sync()
-        return self._begun()
+        if self._beginning is None:  # no cached_property: before Python 3.12 all threads wait for one that computes it
+            self._pipeline.sync()
+            self._beginning = self._begun()
+        return self._beginning
 
     @property
     def now(self) -> int:
