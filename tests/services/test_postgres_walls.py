@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,7 +149,9 @@ default_pool_size = 1
     )
     for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
         path.chmod(0o755)
-    with running(as_nobody(program, str(config)), lambda: answers(port)):
+    with running(
+        as_nobody(program, str(config)), lambda: answers(port), signal.SIGTERM
+    ):  # at once, whoever is connected
         yield walled.of("memories_of_a_team", "memory_front", port)
 
 
