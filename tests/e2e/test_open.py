@@ -155,7 +155,10 @@ class Opening:
 
 BROWSER = """#!/bin/sh
 printf '%s' "$1" > "$HOME/asked.new" && mv "$HOME/asked.new" "$HOME/asked" && echo asked
+exec >/dev/null 2>&1
+for _ in $(seq 600); do [ -e "$HOME/read" ] && exit; sleep 0.1; done
 """
+"""Like a browser in a terminal, it comes back when its user has read."""
 
 
 @pytest.fixture
@@ -166,13 +169,14 @@ def opening(environment: dict[str, str], folder: Path) -> Iterator[Opening]:
     browser.chmod(0o755)
     started = Opening(environment | {"BROWSER": str(browser)})
     yield started
+    (folder / "read").touch()
     if started.process.poll() is None:
         started.process.kill()
         started.process.wait()
 
 
 def test_without_a_front_one_is_started(opening: Opening, folder: Path) -> None:
-    """On a free port of this machine; the browser is led there by a private file, and Ctrl-C ends it at once."""
+    """On a free port of this machine; a browser that waits is led there by a private file; Ctrl-C ends it at once."""
     assert opening.line() == "asked"
     asked = (folder / "asked").read_text()
     assert asked.startswith("file://")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
@@ -24,7 +25,7 @@ IDLE_S: Final = 15 * 60.0
 LOOKING_S: Final = 1.0
 
 Announce = Callable[[str], None]
-"""Is given a link to sign in with, once the front serves."""
+"""Is given a link to sign in with, once the front listens; called in a thread, so it may take its time."""
 
 
 def register_of_user() -> Register:
@@ -34,9 +35,8 @@ def register_of_user() -> Register:
 
 def store_of(settings: Settings) -> str:
     """Return what tells the stores of this user apart."""
-    place = (
-        settings.sqlite_path if settings.storage_backend == SQLITE else (settings.postgres_url, settings.sqlite_path)
-    )
+    file = settings.sqlite_path.resolve()
+    place = file if settings.storage_backend == SQLITE else (settings.postgres_url, file)
     return f"{settings.storage_backend}:{hashlib.sha256(str(place).encode()).hexdigest()}"  # an address has a password
 
 
@@ -108,7 +108,9 @@ class PageFront:
                     self._register.registered(Whereabouts(front.url, os.getpid(), store_of(front.settings)))
                 )
             if self._announce:
-                self._announce(link(front.url, self._codes.make()))
+                # A browser may be slow to come back, and a text browser comes back only when its user is done.
+                address = link(front.url, self._codes.make())
+                threading.Thread(target=self._announce, args=(address,), daemon=True, name="open").start()
             if self._ends_when_idle:
                 stack.callback(asyncio.create_task(self._watch(end)).cancel)
             yield
