@@ -71,11 +71,11 @@ def _link_of_running(register: Register, store: str) -> str | None:
 
 def _ask(register: Register, front: Whereabouts) -> str | None:
     """Let a front write a link where only this user reads it; None if it does not."""
-    reply = register.new_reply()
     try:
+        reply = register.new_reply()
         # Not verified: what proves the front is the file that it writes.
         httpx2.post(f"{front.url}/sign-in/link", json={"reply": reply}, timeout=ASKING_S, verify=False, trust_env=False)
-    except httpx2.HTTPError:
+    except (httpx2.HTTPError, OSError):
         return None
     return register.take(reply)
 

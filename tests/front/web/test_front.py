@@ -108,6 +108,7 @@ def test_what_is_left_behind_is_removed(tmp_path: Path) -> None:
     for name, text in {"1.json": json.dumps({"url": "x", "pid": 2**22 + 1, "store": "s"}), "2.json": "{"}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "note.txt").touch()
+    os.utime(tmp_path / f"{register.new_reply()}.asked", (0, 0))
     register.reply("1" * 32, "http://new")
     assert {path.name for path in tmp_path.iterdir()} == {"note.txt", f"{'1' * 32}.link"}
     assert register.take("1" * 32) == "http://new"
