@@ -57,8 +57,6 @@ class Live:
             async with services.watching.listening(partial(_put, waiting)):
                 yield _line({"kind": "hello"})
                 while (lines := await _next(waiting, session.principal.reach)) is not None:
-                    if not self._parts.sessions.is_valid(session):
-                        return
                     for line in lines:
                         yield line
 

@@ -128,13 +128,29 @@ async def upload(visit: Visit, request: HttpRequest) -> Response:
     """Take files from the browser, and have them read."""
     visit.principal.require(Scope.WRITE)
     visit.check_writes()
-    with private_folder() as folder:
-        taken = await receive(request.stream(), folder, BOUNDS)
-        fields = parse(UploadFields, taken.head.fields)
-        wanted = IngestRequest(visit.reach.to_write(fields.namespace), tuple(fields.tags), visit.principal.name)
-        job = await visit.run(INGEST.name, partial(_queue, taken, wanted), INGEST.scopes, "bulk")
+    await visit.run(INGEST.name, _nothing, INGEST.scopes, "bulk")  # counted before a byte of it is taken
+    with visit.uploads.one(visit.principal.id), private_folder() as folder:
+        taken = await receive(request.stream(), folder, BOUNDS, partial(_request, visit))
+        wanted = _request(visit, taken.head.fields)
+        async with visit.uploads.reading:
+            job = await visit.run(INGEST.name, partial(_queue, taken, wanted), INGEST.scopes, None)
     answer = _begun(job)
     return JSONResponse({"message": answer.message, "data": answer.data})
+
+
+async def _nothing(_: Services) -> None:
+    """Only the middleware is asked."""
+
+
+def _request(visit: Visit, given: Mapping[str, object]) -> IngestRequest:
+    """Return what the form wants.
+
+    Raises:
+        InvalidArgumentError: a field is unknown or breaks a bound.
+        ForbiddenError: the namespace is out of reach.
+    """
+    fields = parse(UploadFields, given)
+    return IngestRequest(visit.reach.to_write(fields.namespace), tuple(fields.tags), visit.principal.name)
 
 
 async def _queue(taken: Upload, wanted: IngestRequest, services: Services) -> IngestJob:
