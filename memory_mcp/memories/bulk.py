@@ -81,7 +81,8 @@ class Bulk:
         memory = await self._memories.get(memory_id, self._reach)
         if action.name == "delete":
             await self._memories.delete(memory_id, self._reach, dry_run=False)
-            return _done(memory)
+            # As it was deleted: an edit that came in between must not stand in the undo's way.
+            return _done(await self._memories.deleted(memory_id, self._reach))
         changed = await self._memories.update(memory_id, self._reach, _change_of(action, memory), memory.revision)
         return None if changed.revision == memory.revision else _done(changed)
 

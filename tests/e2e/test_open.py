@@ -58,7 +58,9 @@ async def test_a_running_front_is_opened(serve: Serve, command: Command) -> None
         assert http.get("/session").json()["name"] == "local user"
         for headers, status in FOREIGN:
             for path in ("/session", "/", "/static/app.js"):
-                assert http.get(path, headers=headers).status_code == status, (headers, path)
+                answer = http.get(path, headers=headers)
+                assert answer.status_code == status, (headers, path)
+                assert answer.headers["content-security-policy"] == "default-src 'self'"
             assert http.post("/sign-out", headers=headers).status_code == status
         assert http.post("/sign-out", headers={"Origin": place}).status_code == 204
         assert http.post(front.url, json={}).status_code == 401

@@ -39,11 +39,11 @@ def guarded(parts: Parts, work: SessionWork, *, changes: bool) -> Endpoint:
                 check_csrf(request, session)
             answer = partial(_answer, work, request, session)
             response = await parts.given.dispatcher.run(Request(session.principal, "page", answer))
-            if isinstance(response, StreamingResponse):
-                response.body_iterator = _while_valid(parts, session, response.body_iterator)
-            return response
         except MemoryMcpError as error:
             return refused(error)
+        if isinstance(response, StreamingResponse):
+            response.body_iterator = _while_valid(parts, session, response.body_iterator)
+        return response
 
     return endpoint
 

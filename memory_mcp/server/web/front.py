@@ -11,11 +11,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_mcp.context.project import reach_of
 from memory_mcp.environment import own_folder
 from memory_mcp.server.http.app import Front
+from memory_mcp.server.http.guard import CheckNames
+from memory_mcp.server.web.headers import SafeHeaders
 from memory_mcp.server.web.session import Activity, Codes, Monotonic
 from memory_mcp.server.web.whereabouts import Register, Whereabouts, link
 from memory_mcp.settings import SQLITE, Settings
@@ -67,11 +70,14 @@ class PageFront:
         self._codes = Codes(clock)
         self._register = register_of_user()
 
-    def app(self, front: Front) -> ASGIApp:
-        """Return the page, whose parts are imported with its first request."""
+    def app(self, front: Front, check: CheckNames) -> ASGIApp:
+        """Return the page, whose parts are imported with its first request that passes the check."""
         made: list[ASGIApp] = []
 
         async def page(scope: Scope, receive: Receive, send: Send) -> None:
+            if refusal := await check(Request(scope)):
+                await SafeHeaders(refusal)(scope, receive, send)
+                return
             if not made:
                 made.append(self._make(front))
             await made[0](scope, receive, send)

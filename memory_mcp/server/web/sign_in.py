@@ -68,7 +68,10 @@ class SignIn:
             path="/",
             httponly=True,
             samesite="strict",
-            secure=self._parts.given.url.startswith("https:"),
+            # Behind a proxy the browser alone knows that it speaks TLS.
+            secure=any(
+                each.startswith("https:") for each in (self._parts.given.url, request.headers.get("origin", ""))
+            ),
         )
         return response
 
@@ -116,7 +119,11 @@ class SignIn:
         }
 
     async def _count_failure(self, request: HttpRequest) -> None:
-        """Count a failed attempt from an address; raises RateLimitedError. Good ones pass: others cannot lock them out."""
+        """Count a failed attempt from an address; good ones pass, so that nobody can lock others out.
+
+        Raises:
+            RateLimitedError: there were too many.
+        """
 
         async def nothing() -> None:
             """Only the middleware is asked."""

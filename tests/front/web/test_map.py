@@ -72,6 +72,10 @@ async def test_who_only_reads_cannot_have_it_drawn_again(site: PageSite) -> None
     reader = await site.sign_in((Scope.READ,))
     assert "data-draw" not in await reader.view("/map")
     assert "scope" in await reader.refusal("map.draw")
+    bound = await site.sign_in(tuple(Scope), namespace="work")
+    assert "all namespaces" in await bound.refusal("map.draw")
+    assert "data-draw" not in await bound.view("/map")
+    assert (await bound.http.get("/view/map?namespace=other")).status_code == 403
 
 
 async def test_a_read_only_front_says_that_it_draws_none(tmp_path: Any) -> None:

@@ -93,6 +93,14 @@ async def test_the_cookie_is_for_this_port_and_no_script(site: PageSite) -> None
     assert answer.json()["secret"] not in cookie
 
 
+async def test_a_cookie_over_tls_is_sent_over_tls_alone(site: PageSite) -> None:
+    """Also where a proxy ends TLS, which the browser's origin tells."""
+    async with site.http() as http:
+        code = await site.code(http)
+        answer = await http.post("/sign-in", json={"code": code}, headers={"Origin": "https://memory.example"})
+    assert "; secure" in answer.headers["set-cookie"].lower()
+
+
 async def test_neither_half_of_a_session_opens_anything(site: PageSite) -> None:
     """The cookie alone, the secret alone, halves of two sessions and no session: all are signed out."""
     one, other = await site.sign_in(), await site.sign_in()

@@ -79,6 +79,20 @@ async def test_what_is_the_operators_is_refused_to_others(site: PageSite, path: 
     assert (answer.status_code, "all namespaces" in answer.json()["error"]) == (403, True)
 
 
+async def test_only_the_operator_hears_about_the_machine(site: PageSite) -> None:
+    """Others are told the program's version alone."""
+    for scopes, namespace, told in (((Scope.READ,), "work", False), (tuple(Scope), None, True)):
+        html = await (await site.sign_in(scopes, namespace)).view("/health")
+        assert "memory-mcp" in html
+        assert ("Python" in html) is told
+
+
+async def test_a_key_that_no_store_has_is_refused(site: PageSite) -> None:
+    """As an argument, whatever the address says."""
+    answer = await (await site.sign_in()).http.get(f"/view/documents?after={10**23}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_argument")
+
+
 async def test_the_navigation_shows_the_operators_views_to_the_operator(site: PageSite) -> None:
     """The page is told who is one."""
     assert "operator" in (await site.sign_in()).facts["scopes"]

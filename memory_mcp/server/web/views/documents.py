@@ -31,13 +31,15 @@ from memory_mcp.tools.ingest import INGEST, IngestArguments, Queued, ingesting_o
 from memory_mcp.tools.services import Services
 
 PER_PAGE: Final = 50
+LAST: Final = 2**63 - 1
+"""The largest key of a store."""
 BOUNDS: Final = UploadBounds(files=100, file_bytes=MAX_CONTENT_BYTES, bytes=100_000_000)
 
 
 class DocumentsQuery(Arguments):
     namespace: Namespace | None = None
     state: DocumentState | None = None
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[int, Field(ge=0, le=LAST)] = 0
 
     def address(self, after: int) -> str:
         """Return the address of another page of the same documents."""
