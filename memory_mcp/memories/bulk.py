@@ -103,8 +103,7 @@ class Bulk:
             ConflictError: it says something else.
         """
         if memory.revision != one.revision:
-            past = {was.revision: was for was in await self._memories.revisions(memory)}
-            was = past.get(one.revision)
+            was = await self._memories.revision(memory, one.revision)
             if was is None or _says(was) != _says(memory):
                 raise ConflictError("it changed meanwhile")
         return memory
