@@ -16,6 +16,7 @@ from typing import Final, Literal
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters, Memory, MissedChanges
 from memory_mcp.domain.ports import ChartedStore, Snapshot
+from memory_mcp.domain.principal import Principal
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.mapping import kept as files
@@ -29,6 +30,8 @@ LEASE_S: Final = 60.0
 """It is extended while the map is drawn; after `kill -9` another front begins again."""
 EVERY_S: Final = 10.0
 """Seconds between two rounds of adding what is new."""
+EVENTS: Final = 1_000
+"""Writes read at once."""
 READ_ONLY: Final = "there is no map yet, and this server only reads; open the page of one that writes to draw it"
 
 Coloring = Literal["type", "tag", "namespace"]
@@ -181,9 +184,19 @@ class Maps:
         mark = await self._mark(seq := await self._store.generation()) or StoreMark(seq, "")
         drawing = Drawing(self._store, space, mark, self._report)
         known = None if anew else await self.current()
+        if known is not None and await self._has_purged(known.mark.seq):
+            known = None  # what was deleted for good is to be forgotten here too
         drawn = await drawing.whole() if known is None else await drawing.caught_up(known)
         if drawn is not known:
             await asyncio.to_thread(files.write, self._path, drawn)
+
+    async def _has_purged(self, after: int) -> bool:
+        """Return whether memories were deleted for good since a write, or nobody knows any more."""
+        while events := await self._store.events(after, EVENTS):
+            if isinstance(events, MissedChanges) or any(event.kind == "purge" for event in events):
+                return True
+            after = events[-1].seq
+        return False
 
     def _report(self, share: float) -> None:
         self._progress = MapProgress(MapState.DRAWING, share)
@@ -221,15 +234,18 @@ class Maps:
         found = await self._store.read(labelled)
         return await asyncio.to_thread(Points.of, known, found)
 
-    async def memories(self, caller: str, name: str, numbers: Sequence[int]) -> list[Memory]:
-        """Return the memories at some points that a caller was given; those that are gone are left out.
+    async def memories(self, caller: Principal, name: str, numbers: Sequence[int]) -> list[Memory]:
+        """Return the memories at some points that a caller was given, those that are left and within reach.
+
+        A store that was restored over this one may have other memories under the same keys.
 
         Raises:
             NotFoundError: the points are not remembered any more.
         """
-        keys = self.sets.keys(caller, name, numbers)
+        keys = self.sets.keys(caller.id, name, numbers)
         found = await self._store.read(lambda it: it.fetch(keys), is_short=True)
-        return [found[key] for key in keys if key in found]
+        memories = [found[key] for key in keys if key in found]
+        return [memory for memory in memories if not caller.reach.bound or memory.namespace == caller.reach.namespace]
 
     async def close(self) -> None:
         """Stop drawing."""

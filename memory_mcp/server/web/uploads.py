@@ -92,7 +92,7 @@ async def receive(
     stream: AsyncIterator[bytes],
     folder: Path,
     bounds: UploadBounds,
-    check_fields: Callable[[Mapping[str, object]], None] = lambda _: None,
+    check_fields: Callable[[Mapping[str, object]], object] = lambda _: None,
 ) -> Upload:
     """Write the files of a request to a folder, once the form's fields have passed their check.
 

@@ -75,7 +75,7 @@ async def load(visit: Visit, query: MapArguments) -> Mapping[str, object]:
         known = await namespaces(services, visit.reach)
         chosen: list[Memory] = []
         if query.sheet:
-            chosen = await services.maps.memories(visit.principal.id, query.sheet, query.numbers)
+            chosen = await services.maps.memories(visit.principal, query.sheet, query.numbers)
         return await services.maps.progress(), known, chosen
 
     progress, known, chosen = await visit.run("map", work)
@@ -115,7 +115,7 @@ async def at_points(visit: Visit, given: ChosenPoints) -> Answer:
     """Return which memories lie at chosen points, for what is done with them."""
 
     async def work(services: Services) -> list[Memory]:
-        return await services.maps.memories(visit.principal.id, given.sheet, given.points)
+        return await services.maps.memories(visit.principal, given.sheet, given.points)
 
     found = await visit.run("map", work)
     return Answer(data={"memories": [[memory.id, memory.namespace] for memory in found]})

@@ -125,7 +125,7 @@ def outlines(db: apsw.Connection, keys: Sequence[int], most_bytes: int) -> dict[
     }
 
 
-def revisions(db: apsw.Connection, key: int, before: int | None, limit: int | None) -> list[Revision]:
+def revisions(db: apsw.Connection, key: int, before: int | None = None, limit: int | None = None) -> list[Revision]:
     """Return a memory's earlier revisions before one, the last of them if there is a limit, oldest first."""
     rows = db.execute(
         """SELECT revision, content, tags, type, metadata, updated_at FROM revisions WHERE key = ? AND revision < ?
