@@ -14,7 +14,7 @@ from typing import Final
 
 from memory_mcp.documents.jobs import JobRunner
 from memory_mcp.documents.readers.model import RefusedError
-from memory_mcp.domain.documents import MAX_URI, Document, DocumentState, SectionOutline, Watch
+from memory_mcp.domain.documents import MAX_URI, Document, DocumentState, DocumentTitle, SectionOutline, Watch
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, SettingsError
 from memory_mcp.domain.jobs import (
     MAX_JOB_FILES,
@@ -34,6 +34,8 @@ MAX_CONTENT_BYTES: Final = 25_000_000
 """Of content that comes with a call."""
 AT_ONCE: Final = 500
 """Documents read in one go, or removed in one transaction."""
+TITLES: Final = 2_000
+"""Titles looked through at once."""
 CONTENT: Final = "content:"
 """Begins the URI of content that came without one."""
 FILE: Final = "file://"
@@ -252,6 +254,14 @@ class Ingesting:
     ) -> list[Document]:
         """Return the first documents after a key, in order of arrival; only those in a state, or of a job's files."""
         return await self._store.documents(namespace, after, limit, state=state, job=job)
+
+    async def titled(self, namespace: str, letters: str, limit: int) -> list[DocumentTitle]:
+        """Return the newest documents whose names have these letters, whatever their case."""
+        wanted, found, before = letters.casefold(), list[DocumentTitle](), None
+        while len(found) < limit and (page := await self._store.titles(namespace, before, TITLES)):
+            found += [each for each in page if wanted in each.name.casefold()]
+            before = page[-1].key
+        return found[:limit]
 
     async def remove(self, document_ids: Sequence[str], reach: Reach) -> int:
         """Remove documents with their sections; the files stay, and the memories can be undeleted. Return how many.

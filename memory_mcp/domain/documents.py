@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from urllib.parse import unquote
 
 from memory_mcp.domain.models import Embedded
 from memory_mcp.domain.names import nfc
@@ -54,6 +55,21 @@ class FileStamp:
     """Bytes."""
     modified_ns: int | None
     """Unix time; None for content that came with a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentTitle:
+    """What a document is called."""
+
+    key: int
+    id: str
+    title: str | None
+    uri: str
+
+    @property
+    def name(self) -> str:
+        """Its title, or else the name of its file."""
+        return self.title or unquote(self.uri.rpartition("/")[2]) or self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,18 @@ async def test_equal_files_are_one_document(store: Store, documents: DocumentSto
     assert (await documents.document(document.id, "there", any_namespace=True)).id == document.id
 
 
+async def test_titles_come_newest_first(documents: DocumentStore) -> None:
+    """Those of a namespace, page by page."""
+    for number in range(3):
+        await ingest(documents, f"file:///{number}", f"d{number}", ABC)
+    await ingest(documents, "file:///other", "d9", ABC, namespace="there")
+    first = await documents.titles("here", None, 2)
+    assert [one.name for one in first] == ["Title of file:///2", "Title of file:///1"]
+    assert [one.name for one in await documents.titles("here", first[-1].key, 2)] == ["Title of file:///0"]
+    known = await documents.documents("here", 0, 9)
+    assert [(one.key, one.id) for one in first] == [(one.key, one.id) for one in known[:0:-1]]
+
+
 async def test_of_two_equal_files_one_may_change(store: Store, documents: DocumentStore) -> None:
     """It gets a document of its own, and returns to the first one when it becomes equal again."""
     await ingest(documents, "file:///a.txt", "d1", ABC)

@@ -14,6 +14,7 @@ from memory_mcp.domain.documents import (
     Document,
     DocumentChange,
     DocumentState,
+    DocumentTitle,
     FileChange,
     FileStamp,
     KnownDocument,
@@ -143,6 +144,13 @@ class FakeDocuments(OnShelves):
         uris = None if job is None else {file.uri for file in self.shelves.jobs[job].files}
         found = [one for one in of if state in {None, one.state} and (uris is None or uris & set(one.uris))]
         return [one for one in sorted(found, key=lambda one: one.key) if one.key > after][:limit]
+
+    async def titles(self, namespace: str, before: int | None, limit: int) -> list[DocumentTitle]:
+        """Return what the last documents before a key are called."""
+        of = [self._shown(held) for held in self.shelves.documents.values() if held.namespace == namespace]
+        found = [DocumentTitle(one.key, one.id, one.title, one.uri) for one in of]
+        older = [one for one in found if before is None or one.key < before]
+        return sorted(older, key=lambda one: -one.key)[:limit]
 
     async def outline(self, document_id: str, offset: int, limit: int) -> list[SectionOutline]:
         """Return live sections, in order."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from memory_mcp.server.web.whereabouts import Register
 from tests.daemon.daemonkit import Process
 from tests.e2e.conftest import FRONT
 from tests.e2e.web import WebClient, WebFront
@@ -42,9 +43,12 @@ class Site:
 
     def code(self) -> str:
         """Return a code to sign in with, as `memory-mcp open` gets it."""
-        reply = os.urandom(16).hex()
+        register = Register(next(self.folder.rglob("page/*.json")).parent)
+        reply = register.new_reply()
         httpx2.post(f"{self.url}/sign-in/link", json={"reply": reply}).raise_for_status()
-        return next(self.folder.rglob(f"{reply}.link")).read_text().partition("#")[2]
+        link = register.take(reply)
+        assert link is not None
+        return link.partition("#")[2]
 
     def client(self, name: str) -> WebClient:
         """Return an MCP client, for another writer."""

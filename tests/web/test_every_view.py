@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -27,6 +28,8 @@ FEW = [
 MARKS = "left \u202eright to left\u202c \u200bzero\u200dwidth\ufeff \u2066isolated\u2069 עברית العربية"
 LINE = "<i>x</i>" * 125_000
 OWN = "every-view"
+HARM = "main :is(script, img, iframe, [onerror], [onload], [onmouseover])"
+"""What no view has but by what somebody has written."""
 SHOWN = """async (ids) => {
   const headers = { 'X-Page-Secret': localStorage.getItem('page-secret') };
   return Promise.all(ids.map(async (id) => {
@@ -59,7 +62,11 @@ def places(site: Site) -> dict[str, str]:
     """Return an address of each view, of a memory too."""
     [memory_id] = store(site, "A memory for every view.", namespace=OWN, tags=["one"], metadata={"room": "hall"})
     found = {view.name: view.path for view in VIEWS if "{" not in view.path}
+    with site.client("documents") as client:
+        ingested = client.tool("memory_ingest", content="# For every view\n\nOne section.", title="Hall", namespace=OWN)
     return found | {
+        "document": f"/documents/{ingested['documents'][0]['id']}",
+        "documents-listed": f"/documents?namespace={OWN}",
         "memory": f"/memories/{memory_id}?namespace={OWN}",
         "search-hits": f"/?query=memory&namespace={OWN}",
     }
@@ -100,12 +107,23 @@ def test_whatever_was_written_is_shown_and_not_run(tab: Tab, site: Site) -> None
         ]
         stored = client.tool("memory_store_many", items=items)["items"]
         kept = {done["id"]: str(item["content"]) for item, done in zip(items, stored, strict=True) if "id" in done}
+        documents = []
         for text in FEW:
             client.tool("memory_store", content="in its own", namespace=text[:60])
+            named = {"title": text, "uri": f"upload:{quote(text)}", "tags": [text[:64]], "namespace": "naughty"}
+            documents += client.tool("memory_ingest", content=f"# {text}\n\n{text}", **named)["documents"]
     assert len(kept) > len(items) * 0.9
     shown = tab.js(f"({SHOWN})({json.dumps(list(kept))})")
     assert [text for text, _ in shown] == [text.replace("\r\n", "\n").replace("\r", "\n") for text in kept.values()]
     assert {count for _, count in shown} == {0}
+    for document in documents[:3]:
+        tab.goto(f"/documents/{document['id']}")
+        assert tab.count(HARM) == 0
+    for path in ("/jobs?namespace=naughty", "/?namespace=naughty&query=script"):
+        tab.goto(path)
+        assert tab.count(HARM) == 0
+    tab.goto("/documents?namespace=naughty")
+    assert {*FEW} <= {title.strip() for title in tab.texts("#documents .title")}
     for path in (f"/memories/{next(iter(kept))}?namespace=naughty", "/timeline", "/map", "/?query=script"):
         tab.goto(path)
         tab.js("document.querySelectorAll('details').forEach((each) => { each.open = true; })")

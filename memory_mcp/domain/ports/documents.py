@@ -11,6 +11,7 @@ from memory_mcp.domain.documents import (
     DocumentChange,
     DocumentRecord,
     DocumentState,
+    DocumentTitle,
     FileChange,
     FileStamp,
     KnownDocument,
@@ -58,6 +59,10 @@ class Documents(Protocol):
         self, namespace: str, after: int, limit: int, *, state: DocumentState | None = None, job: str | None = None
     ) -> list[Document]:
         """Return the first documents after this key, in key order; only those in this state, or of a job's files."""
+        ...
+
+    async def titles(self, namespace: str, before: int | None, limit: int) -> list[DocumentTitle]:
+        """Return what the last documents before this key are called, newest first; None: the last of all."""
         ...
 
     async def outline(self, document_id: str, offset: int, limit: int) -> list[SectionOutline]:

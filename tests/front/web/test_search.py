@@ -8,9 +8,11 @@ from html import unescape
 
 import pytest
 
+from memory_mcp.domain.documents import DocumentTitle
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import NewMemory
 from memory_mcp.domain.principal import Scope
+from tests.contracts.library import ingest
 from tests.front.web.kit import READ_WRITE, PageSite, SignedIn
 
 
@@ -143,6 +145,19 @@ async def test_completions(site: PageSite) -> None:
     assert await suggestions(browser, kind="tags", prefix="h", namespace="hobby") == ["hat"]
     assert await suggestions(browser, kind="namespace", prefix="ho") == ["hobby"]
     assert await suggestions(browser, kind="document", prefix="x") == []
+
+
+async def test_any_document_is_found_by_its_title(site: PageSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, the newest first, whatever the letters' case; without a title by its file's name."""
+    monkeypatch.setattr("memory_mcp.documents.ingesting.TITLES", 2)
+    for number in range(5):
+        await ingest(site.store.documents, f"file:///{number}", f"d{number}", ["text"], namespace="default")
+    await ingest(site.store.documents, "file:///other", "d9", ["text"], namespace="elsewhere")
+    browser = await site.sign_in()
+    answer = await browser.http.get("/raw/search.suggest", params={"kind": "document", "prefix": "TITLE OF FILE"})
+    assert [each["label"] for each in answer.json()] == [f"Title of file:///{number}" for number in (4, 3, 2, 1, 0)]
+    assert len(await suggestions(browser, kind="document", prefix="///0")) == 1
+    assert DocumentTitle(1, "id", None, "file:///a%20b.txt").name == "a b.txt"
 
 
 async def test_a_bulk_change_needs_the_right_to_write(site: PageSite) -> None:

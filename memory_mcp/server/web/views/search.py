@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Annotated, Final, Literal
-from urllib.parse import unquote, urlencode
+from urllib.parse import urlencode
 
 from pydantic import Field
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from memory_mcp.domain.documents import Document
+from memory_mcp.domain.documents import DocumentTitle
 from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, NotFoundError
 from memory_mcp.domain.localtime import local
 from memory_mcp.domain.models import DEFAULT_TYPE, DOCUMENT, MAX_QUERY
@@ -35,8 +34,6 @@ HITS: Final = 20
 """Hits at first: at 100,000 memories 30 take twice as long as 20, because more candidates are weighed."""
 LISTED: Final = 30
 SUGGESTED: Final = 12
-LOOKED_THROUGH: Final = 500
-"""Documents among which a title is looked for."""
 KNOWN_TYPES: Final = (DEFAULT_TYPE, "fact", "decision", "preference", "event", DOCUMENT)
 """Types that clients use most; any other can be written."""
 
@@ -147,7 +144,8 @@ async def _document_title(visit: Visit, document_id: str | None) -> str | None:
     async def work(services: Services) -> str:
         if services.ingesting is None:
             return document_id
-        return _title(await services.ingesting.document(document_id, visit.reach))
+        found = await services.ingesting.document(document_id, visit.reach)
+        return DocumentTitle(found.key, found.id, found.title, found.uri).name
 
     try:
         return await visit.run("document of a filter", work)
@@ -182,17 +180,11 @@ async def suggest(visit: Visit, request: HttpRequest) -> Response:
 
 
 async def _documents(services: Services, namespace: str, prefix: str) -> list[dict[str, str]]:
-    """Return documents whose title or file has these letters, of those that came first."""
+    """Return the newest documents whose title or file has these letters."""
     if services.ingesting is None:
         return []
-    wanted = prefix.casefold()
-    known = await services.ingesting.documents(namespace, limit=LOOKED_THROUGH)
-    fitting = (document for document in known if wanted in _title(document).casefold())
-    return [{"value": document.id, "label": _title(document)} for document in islice(fitting, SUGGESTED)]
-
-
-def _title(document: Document) -> str:
-    return document.title or unquote(document.uri.rpartition("/")[2]) or document.id
+    found = await services.ingesting.titled(namespace, prefix, SUGGESTED)
+    return [{"value": each.id, "label": each.name} for each in found]
 
 
 SEARCH: Final = PageView(
