@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final, cast
 
 from memory_mcp.domain.documents import (
+    DocumentTitle,
     KnownSection,
     PlacedSection,
     SectionDraft,
@@ -19,6 +20,7 @@ from memory_mcp.domain.documents import (
 )
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import DOCUMENT, NewMemory
+from memory_mcp.storage.cursors import LAST
 from memory_mcp.storage.documents.session import DocumentSession, SqlSession, first
 from memory_mcp.storage.rows import from_micros, to_json, to_micros
 
@@ -32,6 +34,21 @@ FIRST_FILE: Final = """
 def uri_of(uri: str | None, part: str) -> str:
     """Return the URI of a document in a file; "" if it has no file."""
     return f"{uri}#{part}" if uri and part else uri or ""
+
+
+def titles(db: SqlSession, namespace: str, before: int | None, limit: int) -> list[DocumentTitle]:
+    """Return the last documents before a key, newest first."""
+    rows = db.rows(
+        f"""SELECT d.key, d.id, d.title, d.part, {FIRST_FILE.format(column="uri")} FROM documents AS d
+            WHERE d.namespace = ?1 AND d.key < ?2 ORDER BY d.key DESC LIMIT ?3""",  # noqa: S608 - a constant
+        namespace,
+        LAST if before is None else before,
+        limit,
+    )
+    return [
+        DocumentTitle(key, document_id, title, uri_of(uri, part))
+        for key, document_id, title, part, uri in cast("list[tuple[int, str, str | None, str, str | None]]", rows)
+    ]
 
 
 def places(db: SqlSession, keys: Sequence[int]) -> dict[int, SectionPlace]:

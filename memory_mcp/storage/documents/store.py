@@ -20,7 +20,7 @@ from memory_mcp.domain.documents import (
 )
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
-from memory_mcp.storage.documents import files, jobs, parts, sections, titles, transfer, watches
+from memory_mcp.storage.documents import files, jobs, parts, sections, transfer, watches
 from memory_mcp.storage.documents.session import DocumentSession, DocumentTransactions
 from memory_mcp.storage.rows import to_micros
 
@@ -55,7 +55,7 @@ class StoredDocuments:
         )
 
     async def titles(self, namespace: str, before: int | None, limit: int) -> list[DocumentTitle]:
-        return await self._transactions.read(lambda db: titles.titles(db, namespace, before, limit), namespace)
+        return await self._transactions.read(lambda db: sections.titles(db, namespace, before, limit), namespace)
 
     async def outline(self, document_id: str, offset: int, limit: int) -> list[SectionOutline]:
         return await self._transactions.read(lambda db: sections.outline(db, document_id, offset, limit), None)
