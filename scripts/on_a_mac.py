@@ -60,7 +60,8 @@ STEPS: Final = (
     ),
     Step(
         "a crash is restarted",
-        f'echo "before $({_PID})"; launchctl kill SIGKILL {JOB}; sleep 12; {_SERVES}; {_STATUS}; echo "after $({_PID})"',
+        f'echo "before $({_PID})"; launchctl kill SIGKILL {JOB}; sleep 12;'
+        f' {_SERVES}; {_STATUS}; echo "after $({_PID})"',
         r"(?s)before (\d+)\n.*daemon: +serving.*after (?!\1\n)",
     ),
     Step(
@@ -99,7 +100,8 @@ STEPS: Final = (
     Step(
         "MPS",
         "memory-mcp daemon stop; d=~/Library/Application\\ Support/memory-mcp/daemon;"
-        f' EMBEDDER_DEVICE=mps EMBEDDER_ENGINE=torch "$d/bin/embedder-daemon" 2>mps.log & {_SERVES}; {_STATUS}; kill %1; cat mps.log',
+        ' EMBEDDER_DEVICE=mps EMBEDDER_ENGINE=torch "$d/bin/embedder-daemon" 2>mps.log &'
+        f" {_SERVES}; {_STATUS}; kill %1; cat mps.log",
         r"(?s)daemon: +serving.*mps",
     ),
     Step("the reader process starts in its box", "memory-mcp daemon start; memory-mcp doctor || true", r"sandbox-exec"),
@@ -120,7 +122,8 @@ STEPS: Final = (
     ),
     Step(
         "demanded and moved names one Python",
-        "brew uninstall --ignore-dependencies python@3.14; ! MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 memory-mcp daemon install",
+        "brew uninstall --ignore-dependencies python@3.14;"
+        " ! MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 memory-mcp daemon install",
         r"brew install python@3\.14",
     ),
     Step(
