@@ -54,7 +54,8 @@ def test_every_python_that_the_package_promises_is_tested() -> None:
 
 def rows() -> dict[str, str]:
     """Return the rows of the page's matrix, without the clients' files: what is tried, and the whole row."""
-    lines = [line for part in PAGE.split("\n## ") if "\n| what |" in part for line in part.splitlines()]
+    matrix = PAGE.partition("\n# What was proved")[2]
+    lines = [line for part in matrix.split("\n## ") if "\n| what |" in part for line in part.splitlines()]
     cells = {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ")}
     return {what: line for what, line in cells.items() if what != "what"}
 
