@@ -25,7 +25,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_REQU
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test test-model test-slow test-conformance test-services test-web test-packaging wheel bundle formula check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
+.PHONY: run test test-model test-slow test-conformance test-services test-web test-packaging wheel bundle formula recording check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
 	setup-daemon setup-tools setup-llm lock protos docs stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
@@ -97,6 +97,9 @@ bundle: wheel .node/.stamp ## Pack the front as an MCP bundle (.mcpb) into dist/
 
 formula: setup-front ## Write the Homebrew formula anew, with the hashes of a Mac's wheels
 	$(FRONT) -m scripts.formula
+
+recording: setup ## Record the terminal session of the README anew
+	$(FRONT) -m scripts.recording
 
 check: lint types imports protos-check coverage ## Lint, types, import contracts, proto drift, tests with coverage
 
