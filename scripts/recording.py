@@ -85,10 +85,11 @@ def session(variables: dict[str, str]) -> Iterator[Line]:
     for command in COMMANDS:
         yield Line(now, Text.assemble(("$ ", Style(color="green", bold=True)), command))
         now += len(command) * TYPING_S
+        began = now
         for after, text in shown(command, variables):
-            yield Line(now + after, text)
-            last = now + after
-        now = last + READING_S
+            now = began + after
+            yield Line(now, text)
+        now += READING_S
         yield Line(now, Text())
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -62,6 +65,37 @@ def test_the_front_is_installed_from_the_wheel(tool: str, home: dict[str, str]) 
     assert done.returncode == DEGRADED, done.stderr
     for line in daemon:  # what they do is shown by tests/provision and, with real PyTorch, by test_installed.py
         assert subprocess.run([*line.split(), "--help"], env=home, capture_output=True, check=False).returncode == 0
+
+
+def pythons() -> Iterator[str]:
+    """Yield the interpreters of this machine that the package promises to run on, besides the tests' own."""
+    for version in re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8")):
+        kept = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"))
+        found = next((str(path) for path in kept), None) or shutil.which(f"python{version}")
+        if found and not sys.version.startswith(f"{version}."):
+            yield found
+
+
+@pytest.mark.parametrize("python", list(pythons()))
+def test_the_front_runs_on_every_python_that_is_here(python: str, home: dict[str, str]) -> None:
+    """It is installed from the wheel, serves a client's handshake, stores and finds."""
+    build, install, *_ = lines("Install")
+    typed(build, home)
+    typed(install.replace("pipx install", f"uv tool install --python {python}"), home)
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    version = subprocess.check_output([python, "-I", "-c", ask], text=True).strip()
+    assert list(Path(home["UV_TOOL_DIR"]).glob(f"memory-mcp/lib/python{version}"))
+    program = Path(home["PIPX_BIN_DIR"]) / "memory-mcp"
+    for words in (["store", "The key hangs behind the clock"], ["search", "where is the key"]):
+        done = subprocess.run([program, *words], env=home, capture_output=True, text=True, check=False)
+        assert done.returncode == DEGRADED, done.stderr
+    assert "behind the clock" in done.stdout
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+    served = subprocess.run(
+        [program, "serve"], env=home, input=f"{request}\n", capture_output=True, text=True, check=True
+    )
+    assert json.loads(served.stdout.splitlines()[0])["result"]["serverInfo"]["name"] == "memory-mcp"
 
 
 @pytest.mark.skipif(
