@@ -19,7 +19,8 @@ from memory_mcp.tools import TOOLS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
-    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md", "systemd/README.md")
+    ROOT / name
+    for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md", "packaging/README.md", "systemd/README.md")
 ] + sorted((ROOT / "docs").rglob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -86,10 +86,12 @@ def test_the_front_runs_on_every_python_that_is_here(python: str, home: dict[str
     version = subprocess.check_output([python, "-I", "-c", ask], text=True).strip()
     assert list(Path(home["UV_TOOL_DIR"]).glob(f"memory-mcp/lib/python{version}"))
     program = Path(home["PIPX_BIN_DIR"]) / "memory-mcp"
+    said = ""
     for words in (["store", "The key hangs behind the clock"], ["search", "where is the key"]):
         done = subprocess.run([program, *words], env=home, capture_output=True, text=True, check=False)
         assert done.returncode == DEGRADED, done.stderr
-    assert "behind the clock" in done.stdout
+        said = done.stdout
+    assert "behind the clock" in said
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
     served = subprocess.run(

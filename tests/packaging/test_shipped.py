@@ -42,7 +42,7 @@ def test_the_readme_renders_on_the_index(wheel: Path) -> None:
     assert "PASSED" in run(CHECKERS / "twine", "check", "--strict", wheel)
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        described = email.message_from_bytes(archive.read(name)).get_payload()
+        described = str(email.message_from_bytes(archive.read(name)).get_payload())
     script = (
         "import sys, re, readme_renderer.markdown as m; html = m.render(sys.stdin.read());"
         "print([u for u in re.findall(r'(?:href|src)=\"([^\"]+)', html) if not u.startswith(('https://', '#'))])"
@@ -56,11 +56,10 @@ def test_the_readme_renders_on_the_index(wheel: Path) -> None:
 def test_the_registrys_entry_fits_its_schema(tmp_path: Path) -> None:
     """The registry's own schema, which the checker brings, takes it; and refuses one whose description is too long."""
     entry = json.loads((PACKAGING / "registry" / "server.json").read_text(encoding="utf-8"))
-    for folder, description, code in (("good", entry["description"], 0), ("bad", "long" * 30, 1)):
-        (tmp_path / folder).mkdir()
+    for description, code in ((entry["description"], 0), ("long" * 30, 1)):
         text = json.dumps(entry | {"description": description})
-        (tmp_path / folder / "server.json").write_text(text, encoding="utf-8")
-        command = [CHECKERS / "skillsaw", "lint", tmp_path / folder]
+        (tmp_path / "server.json").write_text(text, encoding="utf-8")
+        command = [str(CHECKERS / "skillsaw"), "lint", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout
 
