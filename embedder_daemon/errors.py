@@ -127,7 +127,7 @@ class OverloadedError(RequestError):
         self.retry_after_ms = retry_after_ms
 
 
-class ForbiddenError(RequestError):
+class NotAllowedError(RequestError):
     """The caller's certificate has none of the names that may call."""
 
     code = ErrorCode.FORBIDDEN

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from embedder_daemon import logs
 from embedder_daemon.embedding import EmbedCalls
-from embedder_daemon.errors import INTERNAL, ForbiddenError, InvalidRequestError, OverloadedError, RequestError
+from embedder_daemon.errors import INTERNAL, InvalidRequestError, NotAllowedError, OverloadedError, RequestError
 from embedder_daemon.runtime import homebrew_check
 from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
 from embedder_daemon.scheduler.cache import Cache
@@ -117,7 +117,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
 
     async def forbid(self, sentence: str, context: WireContext) -> None:
         """End the call of a caller who may not call."""
-        await self._answered(_raised(ForbiddenError(sentence)), context)
+        await self._answered(_raised(NotAllowedError(sentence)), context)
 
     def _trailing(self, error: RequestError) -> tuple[tuple[str, str], ...]:
         replica = ((contract.REPLICA_KEY, self._replica),) if self._replica else ()

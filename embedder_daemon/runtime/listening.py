@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc
 from embedder_api.v1.address import SCHEME
@@ -14,8 +13,9 @@ from embedder_daemon.errors import DaemonError, SocketLostError
 from embedder_daemon.runtime import endpoint
 from embedder_daemon.settings import DaemonSettings
 
-Refuse = Callable[[str, grpc.aio.ServicerContext[object, object]], Awaitable[None]]
-"""Ends a call whose caller may not call."""
+if TYPE_CHECKING:
+    from embedder_daemon.runtime.network import Refuse
+
 _EVERY_S: Final = 2.0
 
 

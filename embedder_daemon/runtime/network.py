@@ -19,10 +19,10 @@ from memory_common.tls_files import RenewedTls, TlsFiles
 if TYPE_CHECKING:
     from grpc import RpcMethodHandler as Handler  # generic in the stubs alone
 
-RequestT = TypeVar("RequestT")
-ResponseT = TypeVar("ResponseT")
-Context = grpc.aio.ServicerContext[object, object]
-Refuse = Callable[[str, Context], Awaitable[None]]
+AskedT = TypeVar("AskedT")
+AnsweredT = TypeVar("AnsweredT")
+CallerContext = grpc.aio.ServicerContext[object, object]
+Refuse = Callable[[str, CallerContext], Awaitable[None]]
 
 _GRACE_S: Final = 30
 """How long calls of a connection that has aged may take: longer than any caller waits."""
@@ -134,35 +134,35 @@ class OnlyNamed(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[RequestT, ResponseT] | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[AskedT, AnsweredT] | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler[RequestT, ResponseT] | None:
+    ) -> Handler[AskedT, AnsweredT] | None:
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
         # What answers is a coroutine, which the stubs do not know.
         answer = cast(
-            "Callable[[RequestT, Context], Awaitable[ResponseT]]", handler.unary_stream or handler.unary_unary
+            "Callable[[AskedT, CallerContext], Awaitable[AnsweredT]]", handler.unary_stream or handler.unary_unary
         )
 
-        async def answered(request: RequestT, context: Context) -> ResponseT:
+        async def answered(request: AskedT, context: CallerContext) -> AnsweredT:
             if self._names.isdisjoint(names_of(context)):
                 await self._refuse(_sentence(context), context)
             return await answer(request, context)
 
         make = grpc.unary_stream_rpc_method_handler if handler.unary_stream else grpc.unary_unary_rpc_method_handler
-        made = cast("Callable[..., Handler[RequestT, ResponseT]]", make)
+        made = cast("Callable[..., Handler[AskedT, AnsweredT]]", make)
         return made(answered, handler.request_deserializer, handler.response_serializer)
 
 
-def names_of(context: Context) -> set[str]:
+def names_of(context: CallerContext) -> set[str]:
     """Return the names of the caller's certificate: the subject's, its DNS names and its URIs."""
     about = context.auth_context()
     keys = ("x509_common_name", "x509_subject_alternative_name")
     return {name.decode(errors="replace") for key in keys for name in about.get(key, ())}
 
 
-def _sentence(context: Context) -> str:
+def _sentence(context: CallerContext) -> str:
     said = ", ".join(sorted(names_of(context))) or "no name"
     return f"the certificate of the caller has {said}, and none of these may call"
 

@@ -30,7 +30,7 @@ from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Lane, Space, Task
 from memory_mcp.domain.request import REQUEST_ID, TRACE
-from memory_mcp.embedder.connection import LOOK_AT_LOG, Connection
+from memory_mcp.embedder.connection import LOOK_AT_LOG, DaemonChannel
 
 INFO_DEADLINE_S: Final = 0.5
 OLD_DAEMON: Final = "replace it with a daemon of this version: `memory-mcp daemon restart`"
@@ -76,7 +76,7 @@ class GrpcEmbedder:
 
     def __init__(self, address: str, tls: TlsFiles | None = None) -> None:
         self._name = f"memory-mcp/{os.getpid()}"
-        self._connection = Connection(address, tls)
+        self._connection = DaemonChannel(address, tls)
 
     async def embed(
         self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None

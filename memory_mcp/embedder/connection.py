@@ -40,7 +40,7 @@ LOOK_AT_TLS: Final = (
     "see that the daemons' certificate has this name and is signed by MCP_MEMORY_EMBEDDER_TLS_CA, that ours is signed "
     "by their EMBEDDER_TLS_CLIENT_CA, and that neither has expired"
 )
-WHY_S: Final = 0.2
+WHY_S: Final = 0.5
 
 
 class Why(NamedTuple):
@@ -69,7 +69,7 @@ SERVICE_CONFIG: Final = json.dumps(
         "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
-                "name": [{"service": SERVICE_NAME}],
+                "name": [{"service": SERVICE_NAME, "method": method} for method in ("Embed", "Info")],
                 "retryPolicy": {
                     "maxAttempts": 4,
                     "initialBackoff": "0.02s",
@@ -101,7 +101,7 @@ class NotConnectedError(EmbedderError):
     """The daemon's socket refused the connection, so the call was certainly not accepted."""
 
 
-class Connection:
+class DaemonChannel:
     """The channel to an address; it connects at the first call."""
 
     def __init__(self, address: str, tls: TlsFiles | None = None) -> None:
@@ -139,7 +139,7 @@ class Connection:
             return
         async for attempt in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(NotConnectedError),
-            stop=tenacity.stop_after_attempt(CONNECT_ATTEMPTS)
+            stop=tenacity.stop_after_attempt(1 if addresses.is_network(self.address) else CONNECT_ATTEMPTS)
             | tenacity.stop_before_delay(deadline - time.monotonic()),
             wait=tenacity.wait_random(0.001, 0.008),
             reraise=True,
@@ -180,26 +180,26 @@ class Connection:
                 while (state := channel.get_state(try_to_connect=True)) is not ChannelConnectivity.READY:
                     self.is_new = True
                     if state in {ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.SHUTDOWN}:
-                        raise await self._not_connected()
+                        raise await self._not_connected(deadline)
                     await channel.wait_for_state_change(state)
         except TimeoutError as error:
             if addresses.is_network(self.address):
                 raise EmbedderError(f"no daemon of {self.address} answered in time", fix=START_DAEMONS) from error
             raise EmbedderError("the daemon's socket did not answer in time", fix=LOOK_AT_LOG) from error
 
-    async def _not_connected(self) -> NotConnectedError:
+    async def _not_connected(self, deadline: float) -> NotConnectedError:
         """Tell an absent daemon from one that does not answer, such as a stopped process."""
         if addresses.is_network(self.address):
-            return await self._unreachable()
+            return await self._unreachable(min(WHY_S, max(0.01, deadline - time.monotonic())))
         if addresses.is_listened_to(addresses.socket_path(self.address)):
             return NotConnectedError(f"the daemon on {self.address} does not answer", fix=LOOK_AT_LOG)
         return NotConnectedError(f"no daemon listens on {self.address}", fix=START_DAEMON)
 
-    async def _unreachable(self) -> NotConnectedError:
+    async def _unreachable(self, seconds: float) -> NotConnectedError:
         """Say why gRPC has no connection, which only a call is told."""
         said = ""
         try:
-            await self.stub.Info(pb.InfoRequest(), timeout=WHY_S)
+            await self.stub.Stats(pb.StatsRequest(), timeout=seconds)  # is not made again, as others are
         except grpc.aio.AioRpcError as error:
             said = (error.details() or "").lower()
         why = next((why for word, why in WHYS.items() if word in said), NOBODY)

@@ -65,7 +65,7 @@ def _quick(variables: Mapping[str, str]) -> HookSettings:
     given = _from_file(variables) | {
         name.removeprefix(OURS).lower(): value for name, value in variables.items() if name != CONFIG
     }
-    if given.get("storage_backend", "sqlite_vec") != "sqlite_vec":
+    if given.get("storage_backend", "sqlite_vec") != "sqlite_vec" or any(map(_is_tls, given)):
         raise NotPlainError
     namespace, address = _text(given, "namespace") or "default", _text(given, "embedder_address")
     if not namespace.strip() or len(namespace) > MAX_NAMESPACE or not (address or "unix:/").startswith("unix:/"):
@@ -80,6 +80,10 @@ def _quick(variables: Mapping[str, str]) -> HookSettings:
         hook_prompt_ms=_number(given, "hook_prompt_ms", PROMPT_MS, MILLISECONDS),
         hook_sources=_switch(given, "hook_sources"),
     )
+
+
+def _is_tls(name: str) -> bool:
+    return name.startswith("embedder_tls_")
 
 
 def _from_file(variables: Mapping[str, str]) -> dict[str, object]:

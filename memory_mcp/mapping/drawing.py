@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from memory_mcp.domain.models import Space
 from memory_mcp.domain.ports import Snapshots
 from memory_mcp.mapping import wire
-from memory_mcp.mapping.errors import MapError
+from memory_mcp.mapping.errors import MapError, NothingToDrawError
 from memory_mcp.mapping.kept import KeptMap, StoreMark
 from memory_mcp.mapping.wire import ReportShare
 
@@ -30,7 +30,6 @@ BLOCK: Final = 500
 STALE_SHARE: Final = 0.2
 """Share of the memories that may have come or gone before all are laid out anew."""
 STALE_LEAST: Final = 50
-NO_VECTORS: Final = "no memory has a vector yet; `memory-mcp status` says what they wait for"
 WAIT_S: Final = 300.0
 """Until the process says something; on a busy machine it is the last to be served."""
 _REPORT: Final = "report the bug, or turn the map off with MCP_MEMORY_WEB_ENABLED=false"
@@ -82,7 +81,7 @@ class Drawing:
 
     async def _whole(self, keys: Sequence[int]) -> KeptMap:
         if not keys:
-            raise MapError(NO_VECTORS)
+            raise NothingToDrawError
         sample = sorted(random.sample(keys, min(SAMPLED, len(keys))))
         async with _started() as process:
             await self._send(process, wire.DrawingOrder(self.space.dimensions).line())

@@ -19,8 +19,8 @@ from memory_mcp.domain.ports import ChartedStore, Snapshot
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.mapping import kept as files
-from memory_mcp.mapping.drawing import NO_VECTORS, Drawing
-from memory_mcp.mapping.errors import MapError
+from memory_mcp.mapping.drawing import Drawing
+from memory_mcp.mapping.errors import MapError, NothingToDrawError
 from memory_mcp.mapping.kept import KeptMap, StoreMark
 from memory_mcp.mapping.points import Points, PointSets
 
@@ -145,7 +145,8 @@ class Maps:
         generation = await self._store.generation()
         if self._drawn is not None:
             drawn, at = self._drawn
-            if drawn == generation or self._clock() - at < EVERY_S:
+            is_current = drawn == generation and self._progress.state is not MapState.ELSEWHERE
+            if is_current or self._clock() - at < EVERY_S:
                 return
         self._drawn = generation, self._clock()
         self.draw(anew=False)
@@ -167,6 +168,8 @@ class Maps:
                 if is_ours:
                     await self._drawn_under_lease(anew=anew)
             self._progress = MapProgress(MapState.READY if is_ours else MapState.ELSEWHERE, 1.0 if is_ours else 0.0)
+        except NothingToDrawError:
+            self._progress = MapProgress(MapState.MISSING)
         except (MapError, StoreError) as error:
             log.warning("the map was not drawn", cause=str(error))
             self._progress = MapProgress(MapState.FAILED, 0, str(error))
@@ -174,7 +177,7 @@ class Maps:
     async def _drawn_under_lease(self, *, anew: bool) -> None:
         space = await self._store.read(lambda it: it.space(), is_short=True)
         if space is None:
-            raise MapError(NO_VECTORS)
+            raise NothingToDrawError
         mark = await self._mark(seq := await self._store.generation()) or StoreMark(seq, "")
         drawing = Drawing(self._store, space, mark, self._report)
         known = None if anew else await self.current()

@@ -65,8 +65,6 @@ def explained(found: Finding, address: str, versions: Versions, service: Service
 
     `daemon status` and `doctor` share it, so that they agree.
     """
-    if is_network(address):
-        return found
     if found.state == "unreachable" and (other := processes.obstacle(socket_path(address))):
         return other
     return troubles.fitted(found, versions, service)
@@ -74,6 +72,8 @@ def explained(found: Finding, address: str, versions: Versions, service: Service
 
 def explained_within(versions: Versions, address: str, found: Finding, seconds: float) -> Finding:
     """Find the service within its share of the seconds, then explain as above."""
+    if is_network(address):
+        return found
     service = installed.find_service(SystemRunner(FIND_SHARE * seconds))
     return explained(found, address, versions, service)
 

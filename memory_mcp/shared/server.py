@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from memory_mcp.domain.models import Condition, Finding
@@ -41,8 +42,9 @@ class AwayError(Exception):
 class RedisServer:
     """One server. It is connected by the first call that wants it, which does not wait."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, wait_s: float = WAIT_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
+        self._wait_s = wait_s
         self._place = place_of(url)
         self._breaker = Breaker(POLICY, clock)
         self._fix = ""
@@ -63,7 +65,7 @@ class RedisServer:
         return self._client
 
     async def ask(self, work: Callable[[Redis], Awaitable[T]]) -> T:
-        """Return what the server answers within `WAIT_S`.
+        """Return what the server answers within `wait_s`.
 
         Raises:
             AwayError: it does not, or did not lately.
@@ -72,16 +74,17 @@ class RedisServer:
         if permit is None:
             self._try_again()
             raise AwayError
-        return await self._judged(permit, WAIT_S, lambda: work(self.client))
+        return await self._judged(permit, self._wait_s, lambda: work(self.client))
 
     def _try_again(self) -> None:
         if self._trying is None and self._breaker.state is not BreakerState.OPEN:
             self._trying = asyncio.create_task(self._try())
 
     async def _try(self) -> None:
-        permit = self._breaker.acquire()
         try:
-            if permit is not None:
+            with contextlib.suppress(ImportError):  # however long it takes is not the server's fault
+                await asyncio.to_thread(importlib.import_module, "redis.asyncio")
+            if (permit := self._breaker.acquire()) is not None:
                 await self._judged(permit, CONNECT_S, self._connected)
         except AwayError:
             return  # the breaker has recorded the cause
@@ -91,9 +94,9 @@ class RedisServer:
     async def _connected(self) -> None:
         """Write something, through a connection that is there already: it must answer as fast as for a call."""
         if self._client is None:
-            self._client = await asyncio.to_thread(_make, self._url)
+            self._client = _make(self._url, self._wait_s)
         await self._client.ping()
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(self._wait_s):
             await self._client.eval(PROBE, 1, "memory-mcp:probe", "1")
         self._is_known = True
 
@@ -144,7 +147,7 @@ class RedisServer:
                 await self._client.aclose()
 
 
-def _make(url: str) -> Redis:
+def _make(url: str, wait_s: float) -> Redis:
     """Return a client that never repeats a command by itself."""
     from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - where a server is configured
     from redis.asyncio.retry import Retry  # noqa: PLC0415 - likewise
@@ -153,7 +156,7 @@ def _make(url: str) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=CONNECTIONS,
-        timeout=WAIT_S,
+        timeout=wait_s,
         socket_connect_timeout=CONNECT_S,
         retry=Retry(NoBackoff(), 0),
         driver_info=None,
@@ -169,6 +172,10 @@ _SAID: Final = {
     "OutOfMemoryError": ("is full", "set its `maxmemory-policy` to `allkeys-lru`, or give it more memory"),
     "ReadOnlyError": ("is a replica, which only reads", "name the primary in MCP_MEMORY_REDIS_URL"),
     "BusyLoadingError": ("is still loading its data", "none needed: it is tried again"),
+    "SSLError": (
+        "is not trusted by TLS",
+        "name its authority in MCP_MEMORY_REDIS_URL: rediss://…?ssl_ca_certs=/path/ca.pem",
+    ),
     "TimeoutError": ("does not answer in time", "look at its load and at the network between"),
     "ModuleNotFoundError": ("cannot be asked: the package redis is missing", INSTALL),
 }
@@ -177,9 +184,16 @@ _UNREACHABLE: Final = ("cannot be reached", "start it, or correct MCP_MEMORY_RED
 _REFUSED: Final = ("refuses what it is asked ({name})", "see its log")
 
 
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _told(error: Exception, place: str) -> tuple[str, str]:
     """Return what an exception means, and what fixes it."""
-    names = [kind.__name__ for kind in type(error).__mro__]
+    names = [kind.__name__ for each in _causes(error) for kind in type(each).__mro__]
     usual = _UNREACHABLE if "ConnectionError" in names or isinstance(error, OSError) else _REFUSED
     what, fix = next((_SAID[name] for name in names if name in _SAID), usual)
     return f"the server at {place} {what.format(name=names[0])}", fix

@@ -94,8 +94,8 @@ def test_doctor_looks_for_no_file_of_a_packages_store(site: Path, environment: d
 
 def test_a_store_that_nobody_provides_is_refused(site: Path, run: Callable[..., str]) -> None:
     """The sentence names the setting and what there is, ours and what packages add."""
-    said = run(site, "postgres")
-    assert "MCP_MEMORY_STORAGE_BACKEND: unknown name 'postgres'; choose one of: sqlite_vec, shelf;" in said
+    said = run(site, "oracle")
+    assert "MCP_MEMORY_STORAGE_BACKEND: unknown name 'oracle'; choose one of: sqlite_vec, postgres, shelf;" in said
 
 
 def test_names_of_stores_are_taken_once(tmp_path: Path, run: Callable[..., str]) -> None:

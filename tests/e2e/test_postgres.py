@@ -85,7 +85,7 @@ async def test_every_command_works(database: str, daemon: FakeDaemon, command: C
     assert f"{KEEPER}@127.0.0.1" in config.out
     assert not [told for told in (config, shown, status) if "s3cret" in told.out + told.err]
     checks = (await command("doctor", "--json")).data["checks"]
-    parts = ("store", "server", "roles", "clock", "connections", "queue", "languages")
+    parts = ("store", "server", "roles", "clock", "connections", "queue", "languages", "graphs")
     assert {checks[part]["condition"] for part in parts} == {"ok"}
     assert f"the user {KEEPER!r}, which owns the tables" in checks["roles"]["detail"].replace('"', "'")
     assert "MCP_MEMORY_BACKUP_FOLDER" in checks["backups"]["detail"]
@@ -159,10 +159,13 @@ async def test_without_a_fitting_pg_dump_a_backup_is_an_export(
     assert (refused.code, f"`memory-mcp import {backup}` reads it" in refused.err) == (2, True)
 
 
-async def test_a_session_is_told_what_the_database_knows(database: str, command: Command, folder: Path) -> None:
+async def test_a_session_is_told_what_the_database_knows(
+    database: str, command: Command, environment: dict[str, str], folder: Path
+) -> None:
     """At its start; with a prompt there is no time to connect, and one line says so."""
     del database
     await written(command, folder)
+    environment["MCP_MEMORY_HOOK_START_MS"] = "30000"  # however busy this machine is
     started = await command("hook", "session-start", "--client", "claude-code", stdin='{"source": "startup"}')
     assert (started.code, "the first, mended" in started.out, started.err) == (0, True, "")
     prompt = await command("hook", "prompt-submit", "--client", "claude-code", stdin='{"prompt": "what was mended?"}')

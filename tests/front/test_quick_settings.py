@@ -27,7 +27,8 @@ VALUES = {
     "HOOK_START_CHARS": ["200", "9500", "199", "many", "1e3", " 300", "٣٠٠"],
     "HOOK_PROMPT_MS": ["50", "49", "60000", "-1", "0x40"],
     "HOOK_SOURCES": ["true", "false", "1", "0", "yes", "On", ""],
-    "EMBEDDER_ADDRESS": ["unix:/run/e.sock", "unix:~/e.sock", "nonsense"],
+    "EMBEDDER_ADDRESS": ["unix:/run/e.sock", "unix:~/e.sock", "nonsense", "dns:///[::1]:5", "dns:///gpu:5"],
+    "EMBEDDER_TLS_CERT": ["/srv/c.pem"],
     "STORAGE_BACKEND": ["sqlite_vec", "nothing"],
 }
 FILES = [
@@ -83,9 +84,10 @@ def test_they_are_those_of_the_program(home: Path, values: dict[str, str], file:
         assert got == loaded
         return
     assert isinstance(got, quick_settings.HookSettings)
-    names = [name for name in got._fields if name not in {"is_plain", "embedder_address"}]
+    names = [name for name in got._fields if name not in {"is_plain", "embedder_address", "embedder_tls"}]
     assert {name: getattr(got, name) for name in names} == {name: getattr(loaded, name) for name in names}
     assert got.embedder_address in {None, loaded.embedder_address}
+    assert got.embedder_tls == settings.tls_files(loaded)
     assert got.is_plain
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -11,6 +12,7 @@ import pytest
 
 from memory_mcp.app import make_services
 from memory_mcp.application.resources import watching
+from memory_mcp.domain.models import Event, MissedChanges
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.memories.watching import Watching
 from memory_mcp.settings import defaults
@@ -36,6 +38,21 @@ class Faulty(FakeStore):
             self.faults -= 1
             raise ZeroDivisionError
         return await super().read(work, is_short=is_short)
+
+
+class Announcing(FakeStore):
+    """Tells of its writes, and of nothing else."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.waits: list[float] = []
+        self.announced = asyncio.Event()
+
+    async def changed(self, seconds: float) -> None:
+        """Wait for a write however long it takes, to see that it is waited for."""
+        self.waits.append(seconds)
+        await self.announced.wait()
+        self.announced.clear()
 
 
 @pytest.fixture
@@ -85,3 +102,18 @@ async def test_a_resource_that_cannot_be_read_once_is_told_of_later(clock: FakeC
         await put(store, "two")
         await until(lambda: len(heard) == 2)
     assert heard == [URI] * 2
+
+
+async def test_a_store_that_announces_writes_is_not_asked_all_the_time(clock: FakeClock) -> None:
+    """The log is looked at when the store says so, and each second in case it misses a write; nobody sleeps."""
+    store, sleeper = Announcing(clock), Sleeper(clock)
+    heard: list[Sequence[Event] | MissedChanges] = []
+    async with Watching(store, clock=clock, sleep=sleeper).listening(heard.append):
+        await until(lambda: store.waits)
+        await put(store, "news")
+        assert heard == []
+        store.announced.set()
+        await until(lambda: heard)
+        await until(lambda: len(store.waits) == 2)
+    assert store.waits == [1.0, 1.0]
+    assert sleeper.naps == []

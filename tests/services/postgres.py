@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memory_mcp.domain.ports import Store
-from tests.fakes.clock import FakeClock
 from tests.services.servers import PROGRAMS, free_port
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-def emptied(server: Postgres, clock: FakeClock | None) -> Store:
+def emptied(server: Postgres, clock: Callable[[], float] | None) -> Store:
     """Return a store in an empty database; the tables are made at its first call."""
     import psycopg  # noqa: PLC0415 - most tests need none
 
@@ -107,7 +106,7 @@ def emptied(server: Postgres, clock: FakeClock | None) -> Store:
 
 
 def store_at(
-    url: str, clock: FakeClock | None = None, *, read_only: bool = False, patience_s: float = 20.0
+    url: str, clock: Callable[[], float] | None = None, *, read_only: bool = False, patience_s: float = 20.0
 ) -> PostgresStore:
     """Return the store of a database."""
     from memory_mcp.storage.postgres.db.connection import PostgresDatabase  # noqa: PLC0415 - most tests need none

@@ -22,7 +22,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], is_ready: Callable[[], bool]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], is_ready: Callable[[], bool], ending: signal.Signals = signal.SIGINT
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server, and end it."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
@@ -33,7 +35,7 @@ def running(command: list[str], is_ready: Callable[[], bool]) -> Iterator[subpro
                 time.sleep(0.1)  # no event tells
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(ending)
             try:
                 process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +17,8 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters
+from memory_mcp.domain.ports import SupportsBackup, SupportsDocuments
+from tests.contracts.library import ingest
 from tests.contracts.shelf import HERE, listed, near, put, towards, worded
 from tests.services.postgres import Postgres, as_nobody, store_at
 from tests.services.servers import answers, free_port, running
@@ -144,7 +149,9 @@ default_pool_size = 1
     )
     for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
         path.chmod(0o755)
-    with running(as_nobody(program, str(config)), lambda: answers(port)):
+    with running(
+        as_nobody(program, str(config)), lambda: answers(port), signal.SIGTERM
+    ):  # at once, whoever is connected
         yield walled.of("memories_of_a_team", "memory_front", port)
 
 
@@ -164,3 +171,35 @@ async def test_a_pooler_carries_no_reach_from_one_front_to_the_next(walled: Post
     assert await one.generation() == before + 1
     for store in (one, other):
         await store.close()
+
+
+async def test_documents_and_jobs_stand_behind_the_wall_too(walled: Postgres) -> None:
+    """Sections and the files of jobs, which name no namespace, belong to that of their document or job."""
+    store = store_at(front(walled))
+    assert isinstance(store, SupportsDocuments)
+    [document] = await ingest(store.documents, "file:///a.txt", "d1", ("alpha one",), namespace="shelf")
+    tables = ("documents", "document_files", "sections", "jobs", "job_files")
+    with psycopg.connect(front(walled)) as connection:
+        for reach, counted in (("", 0), ("{there}", 0), ("{shelf}", 1)):
+            connection.execute("SELECT set_config('memory_mcp.reach', %s, true)", (reach,))
+            for table in tables:
+                assert rows(connection, f"SELECT count(*) FROM memory_mcp.{table}") == [(counted,)]  # noqa: S608 - ours
+    await store.documents.remove_documents([document.id])
+    await store.close()
+
+
+async def test_a_front_without_rights_dumps_everything(
+    walled: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All namespaces, through the wall; a dump that was cut is not taken for a whole one."""
+    monkeypatch.setenv("PATH", f"{walled.programs}:/usr/bin:/bin")
+    store, dump = store_at(front(walled)), tmp_path / "all.dump"
+    assert isinstance(store, SupportsBackup)
+    assert await store.copies_as() == dump.suffix
+    await store.backup(dump)
+    assert await store.verify_backup(dump) == []
+    told = [str(walled.programs / "pg_restore"), "--data-only", "--table=memories", "--file=-", str(dump)]
+    assert "theirs" in subprocess.run(told, check=True, capture_output=True, text=True).stdout
+    os.truncate(dump, dump.stat().st_size // 2)
+    assert len(await store.verify_backup(dump)) == 1
+    await store.close()

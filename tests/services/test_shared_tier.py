@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 import redis
 
+from memory_common.tls_files import TlsFiles
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.ports import RateCounter, SharedCache
 from memory_mcp.domain.principal import LOCAL
 from memory_mcp.shared.cache import RedisCache
 from memory_mcp.shared.rates import RedisRates
-from memory_mcp.shared.server import AwayError, RedisServer
+from memory_mcp.shared.server import WAIT_S, AwayError, RedisServer
+from tests.certificates import Authority
 from tests.contracts.test_shared_tier import (
     PATIENCE_S,
     test_a_minute_has_so_many_calls,
@@ -36,9 +39,9 @@ Connect = Callable[..., Awaitable[RedisServer]]
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[RedisServer]:
-    """Connect to a server, and wait until that is done or has failed."""
-    server = RedisServer(url)
+async def connected(url: str, wait_s: float = PATIENCE_S) -> AsyncIterator[RedisServer]:
+    """Connect to a server, and wait until that is done or has failed; a busy machine is no fault of the server's."""
+    server = RedisServer(url, wait_s)
     await server.look()
     yield server
     await server.close()
@@ -120,14 +123,16 @@ async def test_a_killed_server_is_missed_and_found_again(server: RedisServer, va
     assert await until_held(cache, KEY) == b"answer"
 
 
-async def test_a_hanging_server_is_asked_once(server: RedisServer, valkey: Valkey) -> None:
+async def test_a_hanging_server_is_asked_once(valkey: Valkey) -> None:
     """Of many calls at once and after, none waits for another's sake; when it goes on, it is used again."""
-    rates = RedisRates(server)
-    with valkey.hanging():
-        assert await asyncio.gather(*(rates.hit("me", "read", 9) for _ in range(9))) == [0] * 9
-        assert await rates.hit("me", "read", 9) > 0
-        assert "does not answer in time" in (await server.look()).cause
-    await until(server, Condition.OK)
+    async with connected(valkey.url, WAIT_S) as server:
+        await until(server, Condition.OK)
+        rates = RedisRates(server)
+        with valkey.hanging():
+            assert await asyncio.gather(*(rates.hit("me", "read", 9) for _ in range(9))) == [0] * 9
+            assert await rates.hit("me", "read", 9) > 0
+            assert "does not answer in time" in (await server.look()).cause
+        await until(server, Condition.OK)
 
 
 async def wrong_password(client: redis.Redis) -> None:
@@ -197,3 +202,38 @@ async def test_a_user_of_its_own_needs_what_the_page_says(valkey: Valkey) -> Non
         with pytest.raises(AwayError):
             await server.ask(lambda client: client.get("another"))
         assert "does not let this user" in (await server.look()).cause
+
+
+@asynccontextmanager
+async def behind_tls(port: int, files: TlsFiles) -> AsyncIterator[int]:
+    """Decrypt what comes for a port: the tests' server has no TLS of its own."""
+
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while some := await source.read(65_536):
+            sink.write(some)
+        sink.close()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(copy(reader, outer), copy(inner, writer), return_exceptions=True)
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.cert, files.key)
+    async with await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context) as listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(("name", "is_good"), [("127.0.0.1", True), ("another.test", False)])
+async def test_an_encrypted_server_is_one_that_is_trusted(
+    valkey: Valkey, tmp_path: Path, name: str, *, is_good: bool
+) -> None:
+    """Its certificate is checked, by the authority that the URL names, and by its name."""
+    authority = Authority(tmp_path)
+    async with behind_tls(valkey.port, authority.make("valkey", name)) as port:
+        url = f"rediss://127.0.0.1:{port}/0"
+        async with connected(f"{url}?ssl_ca_certs={authority.file}") as server:
+            assert ((await server.look()).condition is Condition.OK) is is_good
+            RedisCache(server).put(KEY, b"answer")
+            assert not is_good or await until_held(RedisCache(server), KEY) == b"answer"
+        async with connected(url) as server:
+            assert "is not trusted by TLS" in (await server.look()).cause

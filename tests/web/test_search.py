@@ -117,6 +117,37 @@ def test_filters_narrow_and_stand_in_the_address(sign_in: SignIn) -> None:
     assert total != ""
 
 
+def test_a_section_leads_to_its_document(sign_in: SignIn, site: Site) -> None:
+    """A hit names its document and headings; a filter takes the document by its title; the section says its place."""
+    rigging, engine = "The halyard runs over the upper block.", "Change the oil every autumn."
+    manual = f"# Boat manual\n\n## Rigging\n\n{rigging}\n\n## Engine\n\n{engine}\n"
+    with site.client("reader-of-documents") as client:
+        client.tool(
+            "memory_ingest",
+            content=manual,
+            media_type="text/markdown",
+            namespace="search-documents",
+        )
+    store(site, "The halyard was new in May.", namespace="search-documents")
+    tab = sign_in("/?namespace=search-documents&query=halyard")
+    tab.wait("#hits a.source >> text=Boat manual")
+    assert tab.count("#hits [data-row]") >= 2
+    tab.click("#filter-toggle") if not tab.js("!document.querySelector('#filters').hidden") else None
+    tab.fill("[name=document_title]", "boat")
+    tab.wait("#documents option[value='Boat manual']", "attached")
+    tab.fill("[name=document_title]", "Boat manual")
+    tab.until("location.search.includes('document=')")
+    tab.wait("#hits >> text=The halyard was new in May", "hidden")
+    tab.shot("search-document")
+    tab.click("#hits a.passage >> text=upper block")
+    tab.wait("#related >> text=From a document")
+    assert "Rigging" in tab.text("#related")
+    tab.click("text=Show all of this document's sections")
+    tab.wait("#hits >> text=Change the oil")
+    assert tab.js("document.querySelector('[name=document_title]').value") == "Boat manual"
+    assert tab.errors == []
+
+
 def test_completions_come_as_one_types(sign_in: SignIn) -> None:
     """Tags of the chosen namespace, and namespaces."""
     tab = sign_in(f"/?namespace={HERE}&type=fact")

@@ -10,7 +10,7 @@ from memory_mcp.storage.documents.session import DocumentSession
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.portable import PortableSql
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.records import reads, writes
 from memory_mcp.storage.postgres.records.filing import Filing
 
@@ -22,7 +22,7 @@ _TURNS: Final = 0x6D656D33
 class PostgresSession(PortableSql):
     """See `storage.documents.session.DocumentSession`; new memories are filed together, at the end."""
 
-    def __init__(self, db: Session) -> None:
+    def __init__(self, db: PgSession) -> None:
         super().__init__(db)
         self.filing: Final = Filing(db)
 
@@ -51,7 +51,7 @@ class PostgresTransactions:
         self._machine = machine
 
     async def read(self, work: Callable[[DocumentSession], T], namespace: str | None) -> T:
-        def reading(db: Session) -> T:
+        def reading(db: PgSession) -> T:
             _reach(db, namespace)
             db.execute("SELECT set_config('memory_mcp.machine', %s, true)", (self._machine,))
             return work(PostgresSession(db))
@@ -59,7 +59,7 @@ class PostgresTransactions:
         return await self._database.read(reading)
 
     async def write(self, work: Callable[[DocumentSession], T], namespace: str | None) -> T:
-        def writing(db: Session) -> T:
+        def writing(db: PgSession) -> T:
             _reach(db, namespace)
             db.execute(
                 "SELECT set_config('memory_mcp.machine', %s, true), pg_advisory_xact_lock(%s)", (self._machine, _TURNS)
@@ -72,7 +72,7 @@ class PostgresTransactions:
         return await self._database.write(writing)
 
 
-def _reach(db: Session, namespace: str | None) -> None:
+def _reach(db: PgSession, namespace: str | None) -> None:
     if namespace is None:
         db.reach_all()
     else:

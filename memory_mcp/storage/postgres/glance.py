@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from memory_mcp.storage.documents import sections
 from memory_mcp.storage.postgres.db.brief import reading
 from memory_mcp.storage.postgres.db.portable import PortableSql
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.records import reads
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class DatabasePages:
     """What a snapshot tells without a search."""
 
-    def __init__(self, db: Session) -> None:
+    def __init__(self, db: PgSession) -> None:
         self._db = db
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
+from typing import Literal
 
 from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
@@ -22,13 +24,15 @@ from memory_mcp.domain.models import (
     QueueCounts,
     Space,
 )
+from memory_mcp.domain.trash import TrashPage
 from memory_mcp.storage import keyword_search
 from memory_mcp.storage.documents import sections
+from memory_mcp.storage.labels import Labels
 from memory_mcp.storage.postgres.cache import ReadCache
 from memory_mcp.storage.postgres.db.portable import PortableSql
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.search import PartitionTerms, caches_of
-from memory_mcp.storage.postgres.records import reads
+from memory_mcp.storage.postgres.records import charts, reads
 from memory_mcp.storage.postgres.vectors import context, nearest, queue
 from memory_mcp.storage.postgres.vectors.active import active_space
 from memory_mcp.storage.tokenizer import of_this_thread
@@ -38,10 +42,13 @@ from memory_mcp.storage.vectors import check_space
 class PostgresSnapshot:
     """See `domain.ports.Snapshot`; its session is inside a read transaction."""
 
-    def __init__(self, db: Session, cache: ReadCache, *, of_documents: bool = False) -> None:
+    def __init__(self, db: PgSession, cache: ReadCache, *, of_documents: bool = False) -> None:
         self._db = db
         self._known = cache
         self._of_documents = of_documents
+        self._looked = False
+        self._space: tuple[int, Space] | None = None
+        """The active space, once it was looked for."""
 
     def documents(self) -> PostgresSnapshot:
         return self._documents
@@ -63,6 +70,18 @@ class PostgresSnapshot:
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)
 
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        return reads.trash(self._db, namespace, limit, cursor)
+
+    def extent(self, filters: Filters) -> tuple[datetime, datetime] | None:
+        return charts.extent(self._db, filters)
+
+    def density(self, filters: Filters, edges: Sequence[datetime]) -> list[int]:
+        return charts.density(self._db, filters, edges)
+
+    def labels(self, filters: Filters, by: Literal["type", "tag"]) -> Labels:
+        return charts.labels(self._db, filters, by)
+
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         around = self._known.around
         missing = [key for key in keys if key not in around]
@@ -73,6 +92,15 @@ class PostgresSnapshot:
 
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         return reads.tags_among(self._db, words, namespace)
+
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        if self._active is None or not keys:
+            return {}
+        return context.first_vectors(self._db, self._active[0], self._filed(keys))
+
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        self._db.reach_all()
+        return [] if self._active is None else queue.embedded_keys(self._db, self._active[0], after, limit)
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         number = self._number(space)
@@ -122,9 +150,11 @@ class PostgresSnapshot:
     def queue(self, namespace: str | None) -> QueueCounts:
         return queue.counts(self._db, namespace)
 
-    @cached_property
+    @property
     def _active(self) -> tuple[int, Space] | None:
-        return active_space(self._db)
+        if not self._looked:  # no cached_property: before Python 3.12 all threads wait for one that asks
+            self._looked, self._space = True, active_space(self._db)
+        return self._space
 
     def _number(self, space: Space) -> int | None:
         """Return the number of the active space; None before the first vector.

@@ -37,12 +37,12 @@ from memory_mcp.storage.postgres.cache import CurrentCache
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.documents import PostgresTransactions
 from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
-from memory_mcp.storage.postgres.vectors import chunks, queue, spaces
+from memory_mcp.storage.postgres.vectors import chunks, graphs, queue, spaces
 from memory_mcp.storage.queue import of_queue
 from memory_mcp.storage.rows import to_micros
 
@@ -108,8 +108,10 @@ class PostgresStore:
     async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
         return await self._database.write(lambda db: writes.undelete(db, memory, embedded))
 
-    async def purge(self, before: datetime) -> int:
-        return await self._database.write(lambda db: writes.purge(db, to_micros(before)))
+    async def purge(
+        self, before: datetime, *, namespace: str | None = None, memory_ids: Sequence[str] | None = None
+    ) -> int:
+        return await self._database.write(lambda db: writes.purge(db, to_micros(before), namespace, memory_ids))
 
     async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work that asks several things of one moment."""
@@ -198,6 +200,10 @@ class PostgresStore:
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, seconds))
 
+    async def tidy(self) -> None:
+        """Build the graphs of vectors that are not whole."""
+        await self._database.run(graphs.mend)
+
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Report whether the database answers, and the state of its queue."""
         place = self._database.place
@@ -213,7 +219,7 @@ class PostgresStore:
         await self._database.close()
 
 
-def everywhere(db: Session) -> Session:
+def everywhere(db: PgSession) -> PgSession:
     """Let a transaction reach all namespaces: what waits for vectors, and their spaces, are the whole store's."""
     db.reach_all()
     return db

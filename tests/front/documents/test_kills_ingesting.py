@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -28,9 +29,9 @@ from pathlib import Path
 from memory_mcp.documents.preparing import Preparer
 from memory_mcp.storage.documents import files, sections
 from memory_mcp.storage.documents.store import StoredDocuments
-from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.documents.ingesting_kit import Kit
+from tests.front.documents.test_kills_ingesting import store_at
 
 moments = count(1)
 if sys.argv[4] == "in parts":
@@ -54,10 +55,20 @@ for owner, names in {
     for name in names:
         deadly(owner, name)
 
-asyncio.run(Kit(SqliteStore(Path(sys.argv[1])), Path(sys.argv[2])).ingest())
+asyncio.run(Kit(store_at(sys.argv[1]), Path(sys.argv[2])).ingest())
 print(next(moments))
 """
 """Ingests a folder, and kills itself at the call of that number, of all that a job makes; says how many there were."""
+
+
+def store_at(place: str, ahead_s: float = 0) -> SqliteStore:
+    """Return the store of a file or a database, whose time may be ahead."""
+    clock = (lambda: time.time() + ahead_s) if ahead_s else time.time
+    if not place.startswith("postgresql:"):
+        return SqliteStore(Path(place), clock)
+    from tests.services import postgres  # noqa: PLC0415 - most runs need none
+
+    return cast("SqliteStore", postgres.store_at(place, clock))  # what the kit asks, both have
 
 
 def text_of(number: int, version: int) -> str:
@@ -93,8 +104,14 @@ async def test_a_killed_job_is_finished_without_half_a_document(tmp_path: Path, 
 
     A large file is written in parts, and says that it is partial until the last.
     """
-    path, folder = tmp_path / "memory.db", tmp_path / "docs"
-    first = Kit(SqliteStore(path), folder)
+    path = tmp_path / "memory.db"
+    await kill_and_finish(str(path), tmp_path / "docs", written, moment)
+    audit(path)
+
+
+async def kill_and_finish(place: str, folder: Path, written: str, moment: int) -> None:
+    """Kill a front that ingests, and let another one finish its job."""
+    first = Kit(store_at(place), folder)
     write_all(first, 1)
     await first.ingest()
     before = {
@@ -105,14 +122,15 @@ async def test_a_killed_job_is_finished_without_half_a_document(tmp_path: Path, 
     await first.store.close()
     write_all(first, 2)
     process = subprocess.run(
-        [sys.executable, "-c", KILLED, str(path), str(folder), str(moment), written],
+        [sys.executable, "-c", KILLED, place, str(folder), str(moment), written],
         cwd=ROOT,
         check=False,
         capture_output=True,
     )
-    assert process.returncode == -signal.SIGKILL
-    audit(path)
-    later = Kit(SqliteStore(path, clock=lambda: time.time() + 2 * LEASE_S), folder)
+    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
+    if Path(place).exists():
+        audit(Path(place))
+    later = Kit(store_at(place, 2 * LEASE_S), folder)
     await _check_each(later)
     while await later.runner.work():
         pass
@@ -121,7 +139,6 @@ async def test_a_killed_job_is_finished_without_half_a_document(tmp_path: Path, 
     assert await later.store.documents.unfinished_job() is None
     await _check_all(later, before)
     await later.store.close()
-    audit(path)
 
 
 async def _check_each(kit: Kit) -> None:

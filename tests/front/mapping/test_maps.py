@@ -25,7 +25,7 @@ from memory_mcp.maintenance.leases import Lease
 from memory_mcp.mapping import drawing, kept, wire
 from memory_mcp.mapping.kept import KeptMap, StoreMark
 from memory_mcp.mapping.points import Points
-from memory_mcp.mapping.service import LEASE, LEASE_S, Maps, MapState
+from memory_mcp.mapping.service import EVERY_S, LEASE, LEASE_S, Maps, MapState
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 
@@ -79,6 +79,14 @@ async def drawn(maps: Maps, *, anew: bool = True) -> MapState:
     maps.draw(anew=anew)
     assert maps._task is not None
     await asyncio.wait_for(asyncio.shield(maps._task), 60)
+    return (await maps.progress()).state
+
+
+async def looked_at(maps: Maps) -> MapState:
+    """Look at it, and wait until what that begins is over."""
+    await maps.keep_up()
+    if maps._task is not None:
+        await asyncio.wait_for(asyncio.shield(maps._task), 60)
     return (await maps.progress()).state
 
 
@@ -203,15 +211,16 @@ async def test_one_front_at_a_time_draws(store: SqliteStore, maps: Maps) -> None
 
 
 async def test_after_kill_9_another_front_begins_again(tmp_path: Path) -> None:
-    """As soon as the lease of the one that was killed has expired."""
+    """As soon as the lease of the one that was killed has expired, if somebody still looks."""
     clock = FakeClock()
     store = SqliteStore(tmp_path / "memory.db", clock)
     await fill(store, "here", [0, 1] * 5)
     assert await Lease(store, LEASE).take(LEASE_S)
-    maps = maps_of(store)
-    assert await drawn(maps) is MapState.ELSEWHERE
+    maps = Maps(store, Lease(store, LEASE), tmp_path / "memory.db-map", clock=clock)
+    assert await looked_at(maps) is MapState.ELSEWHERE
+    assert await looked_at(maps) is MapState.ELSEWHERE
     clock.advance(LEASE_S + 1)
-    assert await drawn(maps) is MapState.READY
+    assert await looked_at(maps) is MapState.READY
     await store.close()
 
 
@@ -232,12 +241,20 @@ def test_the_process_ends_with_the_front() -> None:
         assert process.wait(30) is not None
 
 
-async def test_a_store_without_vectors_has_no_map(tmp_path: Path) -> None:
-    """That is said, with what tells more."""
+async def test_a_store_without_vectors_has_no_map_until_it_has_some(tmp_path: Path) -> None:
+    """That is no failure: it is drawn when it is looked at again."""
+    clock = FakeClock()
     store = SqliteStore(tmp_path / "memory.db")
-    maps = maps_of(store)
-    assert await drawn(maps) is MapState.FAILED
-    assert "memory-mcp status" in (await maps.progress()).cause
+    maps = Maps(store, Lease(store, LEASE), tmp_path / "memory.db-map", clock=clock)
+    assert await looked_at(maps) is MapState.MISSING
+    await store.add([(NewMemory("without a vector", "here"), Embedded((Chunk(0, 16),), None))])
+    clock.advance(EVERY_S)
+    assert await looked_at(maps) is MapState.MISSING
+    await fill(store, "here", [0])
+    assert await looked_at(maps) is MapState.MISSING
+    clock.advance(EVERY_S)
+    assert await looked_at(maps) is MapState.READY
+    assert len((await seen(maps)).keys) == 1
     await store.close()
 
 

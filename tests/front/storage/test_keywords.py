@@ -19,6 +19,7 @@ from memory_mcp.search.lexical.analyzer import MAX_TERM, Analyzer, IndexPolicy
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.lexical.stems import LANGUAGES, language_of
 from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
+from memory_mcp.storage import postings
 from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.tokenizer import porter
@@ -190,7 +191,7 @@ async def test_common_words_score_the_same_whichever_way(store: SqliteStore, mon
 async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search again finds the same, whether its words were kept, or dropped to make room for others."""
     await _crowd(store, 300)
-    monkeypatch.setattr(scoring, "MAX_CACHED_POSTINGS", 400)
+    monkeypatch.setattr(postings, "MAX_CACHED_POSTINGS", 400)
     queries = ["the meeting", "budget 7", "nothing about", "the meeting"]
     cached = [await keyword_search(store, query, HERE, 400) for query in queries * 2]
     monkeypatch.setattr(scoring, "MAX_CACHED_NAMESPACE", 0)
@@ -223,9 +224,9 @@ async def test_common_words_score_so_many_of_the_best_as_the_query_says(store: S
 
 def test_half_of_what_a_word_gives_is_not_kept() -> None:
     """When reading the index breaks off, the next search reads it again."""
-    cache = scoring.PostingCache()
+    cache = postings.PostingCache()
 
-    def broken() -> Iterator[scoring.Share]:
+    def broken() -> Iterator[postings.Share]:
         yield 1, 0.5
         raise apsw.InterruptError
 

@@ -184,7 +184,7 @@ def _changed(was: Revision, became: Revision) -> list[tuple[str, str, str]]:
 
 def shortened(pieces: Sequence[Piece]) -> list[Piece]:
     """Leave out the middle of long stretches without changes."""
-    return [piece._replace(text=_ends(piece.text)) if piece.kind == "same" else piece for piece in pieces]
+    return [Piece(piece.kind, _ends(piece.text)) if piece.kind == "same" else piece for piece in pieces]
 
 
 def _ends(same: str) -> str:

@@ -13,7 +13,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import schema
 from memory_mcp.storage.postgres.db.errors import translated
-from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
+from memory_mcp.storage.postgres.db.session import SCHEMA, Beginning, PgConnection, PgSession
 
 _PATH: Final = f"SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true)"
 LEAST_S: Final = 2
@@ -21,7 +21,7 @@ LEAST_S: Final = 2
 
 
 @contextlib.contextmanager
-def connected(url: str, seconds: float) -> Iterator[Connection]:
+def connected(url: str, seconds: float) -> Iterator[PgConnection]:
     """Connect for some seconds.
 
     Raises:
@@ -38,7 +38,7 @@ def connected(url: str, seconds: float) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
-def reading(url: str, seconds: float) -> Iterator[Session]:
+def reading(url: str, seconds: float) -> Iterator[PgSession]:
     """Open a snapshot of a store's tables.
 
     Raises:
@@ -53,6 +53,7 @@ def reading(url: str, seconds: float) -> Iterator[Session]:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute(_PATH)
         try:
-            yield Session(connection, int(time.time() * 1_000_000))
+            with connection.pipeline() as pipeline:
+                yield PgSession(connection, pipeline, lambda: Beginning(int(time.time() * 1_000_000), 0))
         finally:
             connection.execute("ROLLBACK")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, cast
 
 from memory_mcp.domain.models import Event, MissedChanges, Written
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import from_micros, to_event, to_json
 
 CHANNEL: Final = "memory_mcp"
@@ -20,38 +20,38 @@ PRUNED_AT_ONCE: Final = 1_000
 """Rows deleted in one transaction; other writers wait for it."""
 
 
-def log_change(db: Session, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
+def log_change(db: PgSession, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
     """Append to the change log when the transaction ends."""
     db.logged.append((namespace, kind, list(ids), sorted(set(tags))))
 
 
-def finish(db: Session) -> None:
-    """Write what was noted during a transaction, as its last act: from here on other writers wait for its commit."""
+def finish(db: PgSession) -> None:
+    """Queue what was noted during a transaction, as its last act: from then on other writers wait for its commit."""
     if not (db.logged or db.counted or db.last):
         return
-    db.first_seq = 1 + cast(
-        "int",
-        db.value(
-            "UPDATE change_log SET seq = seq + %s, began_at = coalesce(began_at, %s) RETURNING seq - %s",
-            (len(db.logged), db.now, len(db.logged)),
-        ),
-    )
+    db.execute("UPDATE change_log SET seq = seq + %s, began_at = coalesce(began_at, %s)", (len(db.logged), db.now))
     for work in db.last:
         work()
     _count(db)
     if db.logged:
         db.reach(*{namespace for namespace, *_ in db.logged})
-        db.run_many(
-            "INSERT INTO changes (seq, at, namespace, kind, memory_ids, tags) VALUES (%s, %s, %s, %s, %s, %s)",
-            [
-                (number, db.now, namespace, kind, to_json(ids), to_json(tags))
-                for number, (namespace, kind, ids, tags) in enumerate(db.logged, db.first_seq)
-            ],
-        )
+        db.execute(_LOG, [len(db.logged), db.now, *map(list, zip(*_entries(db), strict=True))])
         db.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
 
 
-def is_kept(db: Session, written: Session) -> bool:
+_LOG: Final = """
+  INSERT INTO changes (namespace, kind, memory_ids, tags, seq, at)
+  SELECT n.namespace, n.kind, n.ids, n.tags, l.seq - %s + n.place, %s
+  FROM change_log AS l, unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+    WITH ORDINALITY AS n (namespace, kind, ids, tags, place)
+"""
+
+
+def _entries(db: PgSession) -> list[tuple[str, str, str, str]]:
+    return [(namespace, kind, to_json(ids), to_json(tags)) for namespace, kind, ids, tags in db.logged]
+
+
+def is_kept(db: PgSession, written: PgSession) -> bool:
     """Whether a write was committed whose commit was not answered; waits for it to end if it has not yet.
 
     Its first entry tells. The number of a transaction would not: a server that crashed may give it once more.
@@ -61,11 +61,14 @@ def is_kept(db: Session, written: Session) -> bool:
     [(namespace, kind, ids, _), *_] = written.logged
     db.reach(namespace)
     db.execute("SELECT FROM change_log FOR UPDATE")
-    row = db.row("SELECT namespace, kind, memory_ids, at FROM changes WHERE seq = %s", (written.first_seq,))
-    return row == (namespace, kind, to_json(ids), written.now)
+    found = db.row(
+        "SELECT FROM changes WHERE at = %s AND namespace = %s AND kind = %s AND memory_ids = %s LIMIT 1",
+        (written.now, namespace, kind, to_json(ids)),
+    )
+    return found is not None
 
 
-def _count(db: Session) -> None:
+def _count(db: PgSession) -> None:
     counted = sorted((*partition, more) for partition, more in db.counted.items() if more)
     if counted:
         db.run_many(
@@ -75,12 +78,12 @@ def _count(db: Session) -> None:
         )
 
 
-def generation(db: Session) -> int:
+def generation(db: PgSession) -> int:
     """Return the largest seq, 0 before the first write."""
     return cast("int", db.value("SELECT seq FROM change_log"))
 
 
-def since(db: Session, after: int, limit: int) -> list[Event] | MissedChanges:
+def since(db: PgSession, after: int, limit: int) -> list[Event] | MissedChanges:
     """Return the first writes after this seq, in order."""
     db.reach_all()
     floor, newest = cast("tuple[int, int]", db.row("SELECT floor, seq FROM change_log"))
@@ -93,13 +96,13 @@ def since(db: Session, after: int, limit: int) -> list[Event] | MissedChanges:
     return [to_event(row) for row in rows]
 
 
-def written(db: Session) -> Written | None:
+def written(db: PgSession) -> Written | None:
     """Return the generation and the time of the first write; None if there was no write."""
     seq, first = cast("tuple[int, int | None]", db.row("SELECT seq, began_at FROM change_log"))
     return None if first is None else Written(seq, from_micros(first))
 
 
-def prune(db: Session, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
+def prune(db: PgSession, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
     """Delete the oldest rows from before a moment, and raise the floor; return how many. The newest row stays."""
     db.reach_all()
     floor = db.value(
@@ -112,4 +115,4 @@ def prune(db: Session, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
     if floor is None:
         return 0
     db.execute("UPDATE change_log SET floor = %s", (floor,))
-    return db.execute("DELETE FROM changes WHERE seq <= %s", (floor,)).rowcount
+    return db.changed("DELETE FROM changes WHERE seq <= %s", (floor,))

@@ -10,19 +10,19 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import LostWriteError, is_passing, translated
-from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Connection, Session
+from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Beginning, PgConnection, PgSession
 
 T = TypeVar("T")
 
@@ -42,8 +42,6 @@ AGAIN_S: Final = 0.1
 ATTEMPTS: Final = 10
 """How often a write that met others is run in all."""
 
-_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _SET: Final = f"""
   SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true),
     set_config('statement_timeout', '{STATEMENT_MS:d}', true),
@@ -57,11 +55,9 @@ _MOMENT: Final = f"""
   SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT seq FROM {SCHEMA}.change_log)
   FROM {SCHEMA}.schema_version
 """  # noqa: S608 - constants
-_STARTS: Final = {
-    False: "; ".join((_READ, _SET, _MOMENT)),
-    True: "; ".join((_WRITE, _SET, _LOCKED, _MOMENT)),
-}
-"""What begins a transaction, in one exchange with the server, by whether it writes."""
+_READ: Final = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", _SET, _MOMENT)
+_WRITE: Final = ("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", _SET, _LOCKED, _MOMENT)
+"""What begins a transaction; it is sent with the first question."""
 
 
 class PostgresDatabase:
@@ -85,10 +81,10 @@ class PostgresDatabase:
         self._patience_s = patience_s
         self._opening = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
-        self._pool: ConnectionPool[Connection] | None = None
+        self._pool: ConnectionPool[PgConnection] | None = None
         self._closed = False
 
-    async def read(self, work: Callable[[Session], T]) -> T:
+    async def read(self, work: Callable[[PgSession], T]) -> T:
         """Run work that only reads, on one snapshot.
 
         Raises:
@@ -96,7 +92,7 @@ class PostgresDatabase:
         """
         return await self._in_thread(lambda: self._read(work))
 
-    async def write(self, work: Callable[[Session], T]) -> T:
+    async def write(self, work: Callable[[PgSession], T]) -> T:
         """Run work in one transaction; on return it is on disk. The work may be run more than once.
 
         Raises:
@@ -107,7 +103,7 @@ class PostgresDatabase:
             raise StoreError(f"{self.place} is read-only; unset MCP_MEMORY_READ_ONLY to write")
         return await self._in_thread(lambda: self._write(work))
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[PgConnection], T]) -> T:
         """Run work outside any transaction, on a connection of its own: what a transaction cannot do."""
         return await self._in_thread(lambda: self._alone(work))
 
@@ -128,15 +124,15 @@ class PostgresDatabase:
         with translated(self.place):
             return work()
 
-    def _alone(self, work: Callable[[Connection], T]) -> T:
+    def _alone(self, work: Callable[[PgConnection], T]) -> T:
         self._opened()
         with self._connect() as connection:
             return work(connection)
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> PgConnection:
         return psycopg.connect(self.url, autocommit=True, prepare_threshold=None, connect_timeout=CONNECT_S)
 
-    def _opened(self) -> ConnectionPool[Connection]:
+    def _opened(self) -> ConnectionPool[PgConnection]:
         """Return the pool; the first call creates or migrates the schema, with a connection of its own.
 
         Raises:
@@ -158,7 +154,7 @@ class PostgresDatabase:
                 )
             return self._pool
 
-    def _check_or_migrate(self, connection: Connection) -> None:
+    def _check_or_migrate(self, connection: PgConnection) -> None:
         version = schema.version_of(connection)
         if version == len(schema.migrations()):
             return
@@ -166,46 +162,54 @@ class PostgresDatabase:
             raise StoreError(schema.too_old(self.place, version))
         schema.migrate(connection, self.place)
 
-    def _read(self, work: Callable[[Session], T]) -> T:
+    def _read(self, work: Callable[[PgSession], T]) -> T:
         until = time.monotonic() + self._patience_s
         while True:
             with self._connection(until) as connection:
                 try:
-                    return work(self._begin(connection, writes=False))
+                    with connection.pipeline() as pipeline:
+                        done = work(self._begin(connection, pipeline, _READ))
+                        connection.execute("ROLLBACK")
                 except psycopg.OperationalError:
-                    if not connection.closed or time.monotonic() > until:
+                    if not _is_lost(connection) or time.monotonic() > until:
                         raise
+                else:
+                    return done
                 finally:
                     _roll_back(connection)
 
-    def _write(self, work: Callable[[Session], T]) -> T:
+    def _write(self, work: Callable[[PgSession], T]) -> T:
         until = time.monotonic() + self._patience_s
         for attempt in range(1, ATTEMPTS + 1):
             with self._connection(until) as connection:
                 try:
                     return self._written(connection, work, until)
                 except psycopg.Error as error:
-                    may_succeed = connection.closed or is_passing(error)
+                    may_succeed = _is_lost(connection) or is_passing(error)
                     if not may_succeed or attempt == ATTEMPTS or time.monotonic() > until:
                         raise
                 finally:
                     _roll_back(connection)
         raise AssertionError("the last attempt returns or raises")
 
-    def _written(self, connection: Connection, work: Callable[[Session], T], until: float) -> T:
+    def _written(self, connection: PgConnection, work: Callable[[PgSession], T], until: float) -> T:
         """Run work and commit it; raise what kept it from being written."""
-        session = self._begin(connection, writes=True)
-        done = work(session)
-        changes.finish(session)
-        try:
-            connection.execute("COMMIT")
-        except psycopg.OperationalError:
-            if not (connection.closed and self._is_kept(session, until)):
-                raise
-        return done
+        with contextlib.ExitStack() as stack:
+            pipeline = stack.enter_context(connection.pipeline())
+            session = self._begin(connection, pipeline, _WRITE)
+            done = work(session)
+            changes.finish(session)
+            _ = session.begun  # also when nothing was asked
+            try:
+                connection.execute("COMMIT")
+                stack.close()
+            except psycopg.OperationalError:
+                if not (_is_lost(connection) and self._is_kept(session, until)):
+                    raise
+            return done
 
     @contextlib.contextmanager
-    def _connection(self, until: float) -> Iterator[Connection]:
+    def _connection(self, until: float) -> Iterator[PgConnection]:
         pool = self._opened()
         try:
             connection = pool.getconn(POOL_S)
@@ -218,7 +222,7 @@ class PostgresDatabase:
         finally:
             pool.putconn(connection)
 
-    def _connect_by(self, until: float) -> Connection:
+    def _connect_by(self, until: float) -> PgConnection:
         """Connect when the server is back, or raise what keeps it away."""
         while True:
             try:
@@ -228,28 +232,43 @@ class PostgresDatabase:
                     raise
             time.sleep(AGAIN_S)
 
-    def _begin(self, connection: Connection, *, writes: bool) -> Session:
-        answers = connection.execute(_STARTS[writes])
-        answers.set_result(-1)
-        version, now, generation = cast("tuple[int, int, int]", answers.fetchone())
-        if version > len(schema.migrations()):
-            raise StoreError(schema.too_new(self.place, version))
-        return Session(connection, now if self._clock is None else int(self._clock() * 1_000_000), generation)
+    def _begin(self, connection: PgConnection, pipeline: psycopg.Pipeline, statements: Sequence[str]) -> PgSession:
+        for statement in statements:
+            begun = connection.execute(statement)
 
-    def _is_kept(self, written: Session, until: float) -> bool:
+        def beginning() -> Beginning:
+            version, now, generation = cast("tuple[int, int, int]", begun.fetchone())
+            if version > len(schema.migrations()):
+                raise StoreError(schema.too_new(self.place, version))
+            return Beginning(now if self._clock is None else int(self._clock() * 1_000_000), generation)
+
+        return PgSession(connection, pipeline, beginning)
+
+    def _is_kept(self, written: PgSession, until: float) -> bool:
         """Whether a transaction whose commit was not answered was committed; the server knows, when it is back.
 
         Raises:
             LostWriteError: it does not come back in time.
         """
         while time.monotonic() < until:
-            with contextlib.suppress(psycopg.OperationalError), self._connect() as connection:
-                return changes.is_kept(self._begin(connection, writes=True), written)
+            with (
+                contextlib.suppress(psycopg.OperationalError),
+                self._connect() as connection,
+                connection.pipeline() as pipeline,
+            ):
+                return changes.is_kept(self._begin(connection, pipeline, _WRITE), written)
             time.sleep(AGAIN_S)
         raise LostWriteError(self.place)
 
 
-def _roll_back(connection: Connection) -> None:
+def _is_lost(connection: PgConnection) -> bool:
+    """Whether the server is gone from a connection, after an error; one that it left in the middle is closed."""
+    if not connection.closed and connection.pgconn.pipeline_status is not PipelineStatus.OFF:
+        connection.close()
+    return connection.closed
+
+
+def _roll_back(connection: PgConnection) -> None:
     """End a transaction that was not committed."""
     if connection.closed or connection.info.transaction_status is TransactionStatus.IDLE:
         return

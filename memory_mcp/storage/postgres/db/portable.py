@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final, cast
 
 from memory_mcp.storage.documents.session import SqlValue
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 
 _PARAMETER: Final = re.compile(r"\?(\d+)")
 _STATEMENTS: Final = 256
@@ -20,7 +20,7 @@ class PortableSql:
 
     machine: Final = ", machine"
 
-    def __init__(self, db: Session) -> None:
+    def __init__(self, db: PgSession) -> None:
         self._db = db
 
     @property
@@ -33,7 +33,7 @@ class PortableSql:
 
     def run(self, sql: str, *parameters: SqlValue) -> int:
         text, order = _translated(sql)
-        return self._db.execute(text, _ordered(parameters, order)).rowcount
+        return self._db.changed(text, _ordered(parameters, order))
 
     def run_many(self, sql: str, rows: Iterable[Sequence[SqlValue]]) -> None:
         text, order = _translated(sql)

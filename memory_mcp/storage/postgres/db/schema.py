@@ -9,7 +9,7 @@ from typing import Final, cast
 import psycopg
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.postgres.db.session import SCHEMA, Connection
+from memory_mcp.storage.postgres.db.session import SCHEMA, PgConnection
 
 LOCK: Final = 0x6D656D31
 """The advisory lock of migrations ("mem1"): writers hold it together, who migrates holds it alone."""
@@ -28,7 +28,7 @@ def migrations() -> tuple[str, ...]:
     return tuple(file.read_text(encoding="utf-8") for file in files)
 
 
-def version_of(connection: Connection) -> int:
+def version_of(connection: PgConnection) -> int:
     """Return the version of a database's schema; 0 where there is none yet."""
     known = connection.execute(f"SELECT to_regclass('{SCHEMA}.schema_version') IS NOT NULL").fetchone()
     if known != (True,):
@@ -55,7 +55,7 @@ def too_old(place: str, version: int) -> str:
     )
 
 
-def migrate(connection: Connection, place: str) -> None:
+def migrate(connection: PgConnection, place: str) -> None:
     """Bring the schema to this version in one transaction; what another front did meanwhile is not done again.
 
     Raises:
@@ -78,7 +78,7 @@ def migrate(connection: Connection, place: str) -> None:
         raise StoreError(f"{place}: the server lacks pgvector 0.8 or newer; install it there") from error
 
 
-def _run(connection: Connection, done: int) -> None:
+def _run(connection: PgConnection, done: int) -> None:
     connection.execute(_VECTOR)
     connection.execute(_CREATE)
     connection.execute(f"SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true)")

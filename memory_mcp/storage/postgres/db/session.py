@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import psycopg
 from psycopg import sql
@@ -15,7 +15,7 @@ SCHEMA: Final = "memory_mcp"
 CONNECT_S: Final = 5
 """Seconds that reaching the server may take."""
 PgRow = tuple[object, ...]
-Connection = psycopg.Connection[PgRow]
+PgConnection = psycopg.Connection[PgRow]
 Parameters = Sequence[object] | Mapping[str, object]
 _REACH: Final = "SELECT set_config('memory_mcp.reach', %s::text[]::text, true)"
 _REACH_ALL: Final = "SELECT set_config('memory_mcp.reaches_all', 'on', true)"
@@ -23,45 +23,84 @@ Logged = tuple[str, str, list[str], list[str]]
 """Namespace, kind, ids and tags of a write."""
 
 
-class Session:
-    """A transaction on one connection; valid only inside the function that it was given to."""
+class Beginning(NamedTuple):
+    """How a transaction began."""
 
-    def __init__(self, connection: psycopg.Connection[PgRow], now: int, generation: int = 0) -> None:
+    now: int
+    """Microseconds since 1970 by the server's clock."""
+    generation: int
+    """The largest seq of the change log that was there."""
+
+
+class PgSession:
+    """A transaction on one connection; valid only inside the function that it was given to.
+
+    Statements are queued, and sent together with the first whose answer is asked for: an error of one is raised there.
+    """
+
+    def __init__(self, connection: PgConnection, pipeline: psycopg.Pipeline, begun: Callable[[], Beginning]) -> None:
         self._connection = connection
+        self._pipeline = pipeline
+        self._begun = begun
+        self._beginning: Beginning | None = None
         self._reached: set[str] = set()
         self._reaches_all = False
-        self.now: Final = now
-        """Microseconds since 1970 by the server's clock, when the transaction began."""
-        self.generation: Final = generation
-        """The largest seq of the change log that was there."""
         self.logged: list[Logged] = []
         """What `changes.log_change` was told; written at the end."""
         self.counted: Counter[tuple[str, bool]] = Counter()
         """How many live memories more each partition has; likewise."""
-        self.first_seq = 0
-        """The number of the first of them, when they are written."""
+        self.tallied: dict[tuple[str, bool, str], tuple[int, int]] = {}
+        """What is added to the counts of search, `lexical.tallies`; likewise."""
         self.last: list[Callable[[], None]] = []
         """What is done at the end, behind the lock of the change log: updates of rows that all writers share."""
 
+    @property
+    def begun(self) -> Beginning:
+        """What the server said at the beginning; raises StoreError where its schema is newer than this program."""
+        if self._beginning is None:  # no cached_property: before Python 3.12 all threads wait for one that computes it
+            self._pipeline.sync()
+            self._beginning = self._begun()
+        return self._beginning
+
+    @property
+    def now(self) -> int:
+        """See `Beginning`."""
+        return self.begun.now
+
+    @property
+    def generation(self) -> int:
+        """See `Beginning`."""
+        return self.begun.generation
+
     def execute(self, query: str | sql.Composed, parameters: Parameters = ()) -> psycopg.Cursor[PgRow]:
-        """Run a statement; `%s` are its parameters, and a literal percent sign is doubled."""
+        """Queue a statement; `%s` are its parameters, and a literal percent sign is doubled."""
         return self._connection.execute(cast("sql.Composed", query), parameters or None)
 
     def rows(self, query: str | sql.Composed, parameters: Parameters = ()) -> list[PgRow]:
         """Return all rows of a statement."""
-        return self.execute(query, parameters).fetchall()
+        return self._answered(self.execute(query, parameters)).fetchall()
 
     def row(self, query: str | sql.Composed, parameters: Parameters = ()) -> PgRow | None:
         """Return the first row of a statement."""
-        return self.execute(query, parameters).fetchone()
+        return self._answered(self.execute(query, parameters)).fetchone()
 
     def value(self, query: str | sql.Composed, parameters: Parameters = ()) -> object:
         """Return the first value of the first row; None without one."""
         row = self.row(query, parameters)
         return None if row is None else row[0]
 
+    def changed(self, query: str | sql.Composed, parameters: Parameters = ()) -> int:
+        """Return how many rows a statement changes."""
+        return self._answered(self.execute(query, parameters)).rowcount
+
+    def _answered(self, cursor: psycopg.Cursor[PgRow]) -> psycopg.Cursor[PgRow]:
+        """Send what is queued, and look at how the transaction began before anything of it is believed."""
+        self._pipeline.sync()
+        _ = self.begun
+        return cursor
+
     def run_many(self, query: str | sql.Composed, parameters: Iterable[Parameters]) -> None:
-        """Run a statement with each of these parameters, in one exchange with the server."""
+        """Queue a statement with each of these parameters."""
         with self._connection.cursor() as cursor:
             cursor.executemany(cast("sql.Composed", query), parameters)
 

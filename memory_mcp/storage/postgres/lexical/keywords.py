@@ -4,40 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Final, cast
 
 from memory_mcp.search.lexical.analyzer import Analyzer
 from memory_mcp.storage.postgres.db.entries import IndexEntry
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.tallies import ALL, Tally, add_tallies
 from memory_mcp.storage.tokenizer import of_this_thread
 
+_ENTER: Final = """
+  WITH filed AS (
+    INSERT INTO indexed (key, namespace, documents, terms)
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::boolean[], %s::text[]))
+  INSERT INTO postings (namespace, documents, term, key, count, length)
+  SELECT * FROM unnest(%s::text[], %s::boolean[], %s::text[], %s::bigint[], %s::integer[], %s::integer[])
+"""
 
-def enter(db: Session, entries: Sequence[IndexEntry]) -> None:
+
+def enter(db: PgSession, entries: Sequence[IndexEntry]) -> None:
     """Add memories to the index."""
     analyzer = Analyzer(of_this_thread())
     indexed = [(entry, analyzer.content_terms(entry.content)) for entry in entries]
-    db.execute(
-        """INSERT INTO indexed (key, namespace, documents, terms)
-           SELECT * FROM unnest(%s::bigint[], %s::text[], %s::boolean[], %s::text[])""",
-        _columns((entry.key, entry.namespace, entry.is_document, in_order(terms)) for entry, terms in indexed),
-    )
     postings = [
         (entry.namespace, entry.is_document, term, entry.key, count, len(terms))
         for entry, terms in indexed
         for term, count in Counter(terms).items()
     ]
-    if postings:
-        db.execute(
-            """INSERT INTO postings (namespace, documents, term, key, count, length)
-               SELECT * FROM
-                 unnest(%s::text[], %s::boolean[], %s::text[], %s::bigint[], %s::integer[], %s::integer[])""",
-            _columns(postings),
-        )
+    in_orders = [(entry.key, entry.namespace, entry.is_document, in_order(terms)) for entry, terms in indexed]
+    if indexed:
+        db.execute(_ENTER, [*_columns(in_orders, 4), *_columns(postings, 6)])
     _tally(db, ((entry.namespace, entry.is_document, terms) for entry, terms in indexed), 1)
 
 
-def leave(db: Session, entries: Sequence[IndexEntry]) -> None:
+def leave(db: PgSession, entries: Sequence[IndexEntry]) -> None:
     """Remove memories from the index."""
     rows = db.rows(
         "DELETE FROM indexed WHERE key = ANY(%s::bigint[]) RETURNING key, namespace, documents, terms",
@@ -52,7 +51,7 @@ def leave(db: Session, entries: Sequence[IndexEntry]) -> None:
             """DELETE FROM postings AS p
                USING unnest(%s::text[], %s::boolean[], %s::text[], %s::bigint[]) AS g(namespace, documents, term, key)
                WHERE p.namespace = g.namespace AND p.documents = g.documents AND p.term = g.term AND p.key = g.key""",
-            _columns(postings),
+            _columns(postings, 4),
         )
     _tally(db, ((namespace, documents, terms) for _, namespace, documents, terms in gone), -1)
 
@@ -69,11 +68,12 @@ def _terms_of(text: str) -> list[str]:
 _IndexedRows = list[tuple[int, str, bool, str]]
 
 
-def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[list[object]]:
+    """Return the columns of rows; there may be no row."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
 
 
-def _tally(db: Session, indexed: Iterable[tuple[str, bool, Sequence[str]]], sign: int) -> None:
+def _tally(db: PgSession, indexed: Iterable[tuple[str, bool, Sequence[str]]], sign: int) -> None:
     """Count memories in or out."""
     tallies: Counter[Tally] = Counter()
     lengths: Counter[tuple[str, bool]] = Counter()

@@ -14,7 +14,7 @@ from memory_mcp.search.lexical import bm25
 from memory_mcp.search.lexical.stems import FOREIGN
 from memory_mcp.storage.keyword_search import MAX_FILTERED, MAX_FOUND, Word, count_terms
 from memory_mcp.storage.postgres.db.conditions import condition
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.keywords import in_order
 from memory_mcp.storage.postgres.lexical.tallies import ALL
 from memory_mcp.storage.postings import MAX_CACHED_NAMESPACE, PostingCache, Shares, give, give_among
@@ -71,7 +71,7 @@ class PartitionCache:
     postings: PostingCache = field(default_factory=PostingCache)
 
 
-def caches_of(db: Session, namespace: str) -> dict[bool, PartitionCache]:
+def caches_of(db: PgSession, namespace: str) -> dict[bool, PartitionCache]:
     """Look up both partitions of a namespace: that of documents, and that of its other memories."""
     found = {True: PartitionCache(), False: PartitionCache()}
     rows = db.rows(_SIZES, (namespace, [ALL, FOREIGN]))
@@ -87,7 +87,7 @@ def caches_of(db: Session, namespace: str) -> dict[bool, PartitionCache]:
 class PartitionTerms:
     """See `storage.keyword_search.TermIndex`."""
 
-    db: Session
+    db: PgSession
     partition: tuple[str, bool]
     """The namespace, and whether its documents are meant."""
     cache: PartitionCache
@@ -120,7 +120,7 @@ class PartitionTerms:
 class WordSearch:
     """See `storage.keyword_search.Scoring`."""
 
-    db: Session
+    db: PgSession
     partition: tuple[str, bool]
     filters: Filters
     cache: PartitionCache
@@ -157,8 +157,8 @@ class WordSearch:
             for word, shares in self._cached(words):
                 give_among(self.sums, shares, word.weight, keys)
         elif words and keys:
-            rows = self.db.execute("SELECT key, terms FROM indexed WHERE key = ANY(%s::bigint[])", (list(keys),))
-            count_terms(self.sums, cast("Iterator[tuple[int, str]]", rows), map(_text, words), self.mean)
+            rows = self.db.rows("SELECT key, terms FROM indexed WHERE key = ANY(%s::bigint[])", (list(keys),))
+            count_terms(self.sums, iter(cast("list[tuple[int, str]]", rows)), map(_text, words), self.mean)
 
     def filtered(self) -> list[int] | None:
         if not self.filters.is_narrow:
@@ -178,8 +178,8 @@ class WordSearch:
         return [key for (key,) in cast("list[tuple[int]]", rows)]
 
     def contents(self, keys: Collection[int]) -> Iterator[tuple[int, str]]:
-        rows = self.db.execute("SELECT key, content FROM memories WHERE key = ANY(%s::bigint[])", (list(keys),))
-        return cast("Iterator[tuple[int, str]]", rows)
+        rows = self.db.rows("SELECT key, content FROM memories WHERE key = ANY(%s::bigint[])", (list(keys),))
+        return iter(cast("list[tuple[int, str]]", rows))
 
     def _any_of(self, group: Iterable[Sequence[str]], parameters: list[object]) -> str:
         """Return SQL for the memories that have a sequence of the group; adds its parameters."""
@@ -195,19 +195,18 @@ class WordSearch:
         found, parameters = self._found(words)
         joined, narrowing = self._narrowing()
         sql = f"""SELECT found.key, sum(found.share) FROM ({found}) AS found {joined} GROUP BY found.key {ending}"""  # noqa: S608 - only parameters
-        return cast("Iterable[tuple[int, float]]", self.db.execute(sql, [*parameters, *narrowing]))
+        return cast("Iterable[tuple[int, float]]", self.db.rows(sql, [*parameters, *narrowing]))
 
     def _cached(self, words: Sequence[Word]) -> Iterator[tuple[Word, Shares]]:
         """Return what memories get for each word at weight 1; several words are read at once."""
-        known = self.cache.postings.shares
-        found = {word: known.get(_mark(word)) for word in words}
-        if missing := [replace(word, weight=1.0) for word, shares in found.items() if shares is None]:
+        postings, marks = self.cache.postings, {_mark(word): word for word in words}
+        read = {mark: shares for mark in marks if (shares := postings.shares.get(mark))}
+        if missing := [replace(word, weight=1.0) for mark, word in marks.items() if mark not in read]:
             sql, parameters = self._found(missing)
             rows = cast("list[tuple[str, int, float]]", self.db.rows(f"{sql} ORDER BY 1", parameters))
-            read = {mark: [row[1:] for row in group] for mark, group in groupby(rows, key=itemgetter(0))}
-            added = {_mark(word): self.cache.postings.add(_mark(word), read.get(_mark(word), ())) for word in missing}
-        for word, shares in found.items():
-            yield word, shares or added[_mark(word)]
+            found = {mark: [row[1:] for row in group] for mark, group in groupby(rows, key=itemgetter(0))}
+            read |= {_mark(word): postings.add(_mark(word), found.get(_mark(word), ())) for word in missing}
+        return ((word, read[_mark(word)]) for word in words)
 
     def _found(self, words: Sequence[Word]) -> tuple[str, list[object]]:
         """Return SQL for (mark, key, share) of each word and each memory that has it, and its parameters."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 
 ALL: Final = ""
 """The name under which all memories of a partition are counted, and their terms."""
@@ -23,18 +23,19 @@ def vectors_in(space: int) -> str:
 
 
 def add_tallies(
-    db: Session, changes: Mapping[Tally, int], lengths: Mapping[tuple[str, bool], int] | None = None
+    db: PgSession, changes: Mapping[Tally, int], lengths: Mapping[tuple[str, bool], int] | None = None
 ) -> None:
     """Add to the counts at the end of the write; `lengths` are terms of all memories, by partition."""
-    lengths = lengths or {}
-    rows = sorted(
-        (*tally, change, lengths.get(tally[:2], 0) if tally[2] == ALL else 0) for tally, change in changes.items()
-    )
-    if rows:
-        db.last.append(lambda: _add(db, rows))
+    if not db.tallied and changes:
+        db.last.append(lambda: _add(db))
+    for tally, change in changes.items():
+        memories, terms = db.tallied.get(tally, (0, 0))
+        more = (lengths or {}).get(tally[:2], 0) if tally[2] == ALL else 0
+        db.tallied[tally] = memories + change, terms + more
 
 
-def _add(db: Session, rows: list[tuple[str, bool, str, int, int]]) -> None:
+def _add(db: PgSession) -> None:
+    rows = sorted((*tally, *more) for tally, more in db.tallied.items())
     db.execute(
         """INSERT INTO tallies AS t (namespace, documents, name, memories, terms)
            SELECT * FROM unnest(%s::text[], %s::boolean[], %s::text[], %s::bigint[], %s::bigint[])

@@ -20,7 +20,8 @@ from memory_mcp.search.lexical.stems import LANGUAGE_CHARS, is_english
 from memory_mcp.storage import queue as queued
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.brief import connected, reading
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
+from memory_mcp.storage.postgres.vectors import graphs
 from memory_mcp.storage.postgres.vectors.active import active_space
 from memory_mcp.storage.postgres.vectors.queue import counts
 
@@ -49,11 +50,12 @@ def register(registry: Registry, url: str, *, read_only: bool) -> None:
         ("connections", connections),
         ("queue", queue),
         ("languages", languages),
+        ("graphs", graphs_whole),
     ):
         registry.add_blocking(name, partial(check, url), needs=of_store)
 
 
-def _asked(url: str, seconds: float, work: Callable[[Session], T]) -> T:
+def _asked(url: str, seconds: float, work: Callable[[PgSession], T]) -> T:
     """Ask the store's tables, of all namespaces."""
     with reading(url, seconds) as db:
         db.reach_all()
@@ -172,10 +174,21 @@ def queue(url: str, seconds: float) -> Finding:
     return queued.of_queue(_asked(url, seconds, lambda db: counts(db, None)))
 
 
+def graphs_whole(url: str, seconds: float) -> Finding:
+    """Check that large searches have their graphs."""
+    with connected(url, seconds) as connection:
+        parts = graphs.broken(connection)
+    if parts:
+        cause = f"{', '.join(parts)} have no graph, so searches compare every vector in them"
+        fix = "run a client as the owner of the tables, which builds them (docs/postgres.md)"
+        return Finding(Condition.DEGRADED, "missing", cause, fix)
+    return Finding(Condition.OK, "whole", detail="each part of the vectors has its graph")
+
+
 def languages(url: str, seconds: float) -> Finding:
     """Name the multilingual model where an English one made the vectors of a store that is mostly not English."""
 
-    def sampled(db: Session) -> tuple[Space | None, Counter[bool]]:
+    def sampled(db: PgSession) -> tuple[Space | None, Counter[bool]]:
         rows = db.rows(
             "SELECT left(content, %s) FROM memories WHERE deleted_at IS NULL ORDER BY key DESC LIMIT %s",
             (LANGUAGE_CHARS, LANGUAGE_SAMPLE),

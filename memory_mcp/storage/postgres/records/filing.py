@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import Embedded, Stored
 from memory_mcp.storage.postgres.db.entries import IndexEntry
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical import keywords
 from memory_mcp.storage.postgres.vectors import chunks
 
@@ -17,7 +17,7 @@ Became = Stored | ConflictError
 class Filing:
     """Memories that were written in this transaction and are in no index yet."""
 
-    def __init__(self, db: Session) -> None:
+    def __init__(self, db: PgSession) -> None:
         self._db = db
         self._waiting: list[tuple[IndexEntry, Embedded]] = []
         self._stored: dict[int, Stored] = {}
@@ -44,7 +44,7 @@ class Filing:
         return self._stored[outcome] if isinstance(outcome, int) else outcome
 
 
-def unfile(db: Session, entries: Sequence[IndexEntry]) -> None:
+def unfile(db: PgSession, entries: Sequence[IndexEntry]) -> None:
     """Take memories out of every index."""
     if not entries:
         return
@@ -54,7 +54,7 @@ def unfile(db: Session, entries: Sequence[IndexEntry]) -> None:
     chunks.drop_of(db, entries)
 
 
-def refile(db: Session, before: IndexEntry, after: IndexEntry, embedded: Embedded | None) -> None:
+def refile(db: PgSession, before: IndexEntry, after: IndexEntry, embedded: Embedded | None) -> None:
     """Bring a memory whose content or type has changed to where it belongs; `embedded` has a new content's chunks."""
     if before != after:
         keywords.leave(db, [before])

@@ -8,11 +8,13 @@ from typing import Final, cast
 
 from memory_mcp.domain.models import Filters, Memory, Neighbours, Outline, Page, Revision
 from memory_mcp.domain.names import folded
+from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST, cursor_of, place_of
 from memory_mcp.storage.postgres.db.conditions import condition
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import from_micros, to_memory, to_revision
+from memory_mcp.storage.where import WhereClause
 
 ACTIVE_SPACE: Final = "(SELECT number FROM spaces WHERE active)"
 """SQL for the number of the active space."""
@@ -24,7 +26,7 @@ MEMORY_COLUMNS: Final = f"""
 """  # noqa: S608 - a constant
 
 
-def get(db: Session, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
+def get(db: PgSession, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
     """Return the live memory of this id, from the namespace or, if `any_namespace`, from another one.
 
     Raises:
@@ -36,7 +38,7 @@ def get(db: Session, memory_id: str, namespace: str, *, any_namespace: bool) -> 
     return memory
 
 
-def deleted(db: Session, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
+def deleted(db: PgSession, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
     """Return the deleted memory of this id, from the namespace or, if `any_namespace`, from another one.
 
     Raises:
@@ -48,7 +50,7 @@ def deleted(db: Session, memory_id: str, namespace: str, *, any_namespace: bool)
     return memory
 
 
-def _named(db: Session, kind: str, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory | None:
+def _named(db: PgSession, kind: str, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory | None:
     if any_namespace:
         db.reach_all()
     else:
@@ -62,7 +64,7 @@ def _named(db: Session, kind: str, memory_id: str, namespace: str, *, any_namesp
     return None if row is None else to_memory(row)
 
 
-def load(db: Session, key: int) -> Memory:
+def load(db: PgSession, key: int) -> Memory:
     """Return the live memory of this key; nobody else changes it until the transaction ends.
 
     Raises:
@@ -78,7 +80,7 @@ def load(db: Session, key: int) -> Memory:
 
 
 def select_to_delete(
-    db: Session, memory_ids: Sequence[str] | None, filters: Filters, *, any_namespace: bool
+    db: PgSession, memory_ids: Sequence[str] | None, filters: Filters, *, any_namespace: bool
 ) -> list[Memory]:
     """Return the memories to delete: by id as in `get`, or by filters."""
     if memory_ids is not None:
@@ -97,7 +99,7 @@ def select_to_delete(
     return [to_memory(row) for row in rows]
 
 
-def _fitting(db: Session, found: Sequence[Memory], filters: Filters) -> set[int]:
+def _fitting(db: PgSession, found: Sequence[Memory], filters: Filters) -> set[int]:
     """Return the keys that pass the filters, each memory in its own namespace."""
     keys, fitting = [memory.key for memory in found], set[int]()
     for namespace in {memory.namespace for memory in found}:
@@ -108,7 +110,7 @@ def _fitting(db: Session, found: Sequence[Memory], filters: Filters) -> set[int]
     return fitting
 
 
-def fetch(db: Session, keys: Sequence[int]) -> dict[int, Memory]:
+def fetch(db: PgSession, keys: Sequence[int]) -> dict[int, Memory]:
     """Return the live memories of these keys."""
     db.reach_found()
     rows = db.rows(
@@ -118,7 +120,7 @@ def fetch(db: Session, keys: Sequence[int]) -> dict[int, Memory]:
     return {memory.key: memory for memory in map(to_memory, rows)}
 
 
-def outlines(db: Session, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
+def outlines(db: PgSession, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
     """Return the outlines of live memories."""
     db.reach_found()
     rows = db.rows(
@@ -133,7 +135,7 @@ def outlines(db: Session, keys: Sequence[int], most_bytes: int) -> dict[int, Out
     }
 
 
-def revisions(db: Session, keys: Sequence[int]) -> dict[int, tuple[Revision, ...]]:
+def revisions(db: PgSession, keys: Sequence[int]) -> dict[int, tuple[Revision, ...]]:
     """Return memories' earlier revisions, oldest first, by key."""
     rows = db.rows(
         """SELECT key, revision, content, tags, type, metadata, updated_at FROM revisions
@@ -146,13 +148,13 @@ def revisions(db: Session, keys: Sequence[int]) -> dict[int, tuple[Revision, ...
     return held
 
 
-def revisions_of(db: Session, memory: Memory) -> list[Revision]:
+def revisions_of(db: PgSession, memory: Memory) -> list[Revision]:
     """Return a memory's earlier revisions, oldest first."""
     db.reach(memory.namespace)
     return list(revisions(db, [memory.key]).get(memory.key, ()))
 
 
-def page(db: Session, filters: Filters, limit: int, cursor: str | None) -> Page:
+def page(db: PgSession, filters: Filters, limit: int, cursor: str | None) -> Page:
     """Return memories newest first; the cursor marks the last one, so that writes do not shift the next page."""
     db.reach(filters.namespace)
     where = condition(filters)
@@ -173,14 +175,33 @@ def page(db: Session, filters: Filters, limit: int, cursor: str | None) -> Page:
     )
 
 
-def _place(db: Session, namespace: str, cursor: str) -> tuple[int, int]:
+def trash(db: PgSession, namespace: str, limit: int, cursor: str | None) -> TrashPage:
+    """Return deleted memories, the latest deleted first."""
+    db.reach(namespace)
+    where: WhereClause[object] = WhereClause()
+    where.add("m.namespace = %s AND m.deleted_at IS NOT NULL", namespace)
+    total = cast("int", db.value(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters))  # noqa: S608 - only parameters
+    if cursor is not None:
+        where.add("(m.deleted_at, m.key) < (%s, %s)", *_place(db, namespace, cursor))
+    rows = db.rows(
+        f"""SELECT m.deleted_at, {MEMORY_COLUMNS} FROM memories AS m WHERE {where.sql}
+            ORDER BY m.deleted_at DESC, m.key DESC LIMIT %s""",  # noqa: S608 - only parameters
+        (*where.parameters, limit + 1),
+    )
+    found = [Trashed(to_memory(row[1:]), from_micros(cast("int", row[0]))) for row in rows]
+    more = len(found) > limit
+    last = cursor_of(found[limit - 1].deleted_at, found[limit - 1].memory.id) if more else None
+    return TrashPage(tuple(found[:limit]), last, total)
+
+
+def _place(db: PgSession, namespace: str, cursor: str) -> tuple[int, int]:
     """Return (created_at, key) of a cursor; for a purged memory, the position before all of the same moment."""
     created, memory_id = place_of(cursor)
     key = db.value("SELECT key FROM memories WHERE namespace = %s AND id = %s", (namespace, memory_id))
     return created, LAST if key is None else cast("int", key)
 
 
-def tags_among(db: Session, words: Sequence[str], namespace: str) -> frozenset[str]:
+def tags_among(db: PgSession, words: Sequence[str], namespace: str) -> frozenset[str]:
     """Return those words that are tags of live memories of the namespace, ignoring case."""
     db.reach(namespace)
     asked = {word: folded(word) for word in words}
@@ -194,7 +215,7 @@ def tags_among(db: Session, words: Sequence[str], namespace: str) -> frozenset[s
     return frozenset(word for word, tag in asked.items() if tag in known)
 
 
-def neighbours(db: Session, keys: Sequence[int]) -> dict[int, Neighbours]:
+def neighbours(db: PgSession, keys: Sequence[int]) -> dict[int, Neighbours]:
     """Return up to two live neighbours on each side of each memory in its conversation."""
     db.reach_found()
     rows = db.rows(

@@ -6,7 +6,7 @@ from typing import Final, cast
 
 from memory_mcp.domain.models import Statistics
 from memory_mcp.domain.names import folded
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import from_micros
 
 _LAST: Final = "\U0010ffff"
@@ -15,7 +15,7 @@ _SPELLED: Final = "(array_agg(t.tag ORDER BY t.key))[1]"
 """The first memory's spelling of a tag."""
 
 
-def of_namespace(db: Session, namespace: str, tags: int) -> Statistics:
+def of_namespace(db: PgSession, namespace: str, tags: int) -> Statistics:
     """Count what a namespace holds."""
     db.reach(namespace)
     memories, conversations, oldest, newest = cast(
@@ -42,7 +42,7 @@ def of_namespace(db: Session, namespace: str, tags: int) -> Statistics:
     )
 
 
-def totals(db: Session) -> tuple[int, int, int]:
+def totals(db: PgSession) -> tuple[int, int, int]:
     """Count the live memories, the namespaces that have any, and the bytes of all tables."""
     db.reach_all()
     row = db.row(
@@ -54,12 +54,12 @@ def totals(db: Session) -> tuple[int, int, int]:
     return cast("tuple[int, int, int]", row)
 
 
-def server_version(db: Session) -> int:
+def server_version(db: PgSession) -> int:
     """Return the server's major version."""
     return cast("int", db.value("SELECT current_setting('server_version_num')::int / 10000"))
 
 
-def tags_like(db: Session, prefix: str, namespace: str, limit: int) -> list[str]:
+def tags_like(db: PgSession, prefix: str, namespace: str, limit: int) -> list[str]:
     """Return the first tags of live memories of the namespace with this prefix, sorted, ignoring case."""
     db.reach(namespace)
     begins = folded(prefix)
@@ -72,7 +72,7 @@ def tags_like(db: Session, prefix: str, namespace: str, limit: int) -> list[str]
     return [cast("str", tag) for (tag,) in rows]
 
 
-def namespaces_like(db: Session, prefix: str, limit: int) -> list[str]:
+def namespaces_like(db: PgSession, prefix: str, limit: int) -> list[str]:
     """Return the first namespaces with live memories and this prefix, sorted."""
     db.reach_all()
     rows = db.rows(

@@ -13,7 +13,7 @@ from memory_mcp.domain.names import free
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.records.accepting import check_record
 from memory_mcp.storage.postgres.records.filing import Became, Filing
 from memory_mcp.storage.postgres.records.reads import MEMORY_COLUMNS, load, revisions
@@ -26,7 +26,7 @@ _INSERT_REVISION: Final = """
 """
 
 
-def export(db: Session, after: int, limit: int) -> list[Record]:
+def export(db: PgSession, after: int, limit: int) -> list[Record]:
     """Return the first live memories after this key, with their history."""
     db.reach_all()
     rows = db.rows(
@@ -39,7 +39,7 @@ def export(db: Session, after: int, limit: int) -> list[Record]:
     return [Record(memory, held.get(memory.key, ())) for memory in memories]
 
 
-def import_records(db: Session, items: Sequence[tuple[Record, Embedded]]) -> list[Became]:
+def import_records(db: PgSession, items: Sequence[tuple[Record, Embedded]]) -> list[Became]:
     """Write exported memories, unless the store has them."""
     db.reach(*{record.memory.namespace for record, _ in items})
     take_turns(db, [(record.memory.namespace, record.memory.id) for record, _ in items])
@@ -49,14 +49,14 @@ def import_records(db: Session, items: Sequence[tuple[Record, Embedded]]) -> lis
     return [filing.told(one) for one in imported]
 
 
-def _import_or_refuse(db: Session, filing: Filing, record: Record, embedded: Embedded) -> Became | int:
+def _import_or_refuse(db: PgSession, filing: Filing, record: Record, embedded: Embedded) -> Became | int:
     try:
         return _import(db, filing, record, embedded)
     except ConflictError as error:  # raised before anything of this item was written
         return error
 
 
-def _import(db: Session, filing: Filing, record: Record, embedded: Embedded) -> Stored | int:
+def _import(db: PgSession, filing: Filing, record: Record, embedded: Embedded) -> Stored | int:
     check_record(record)
     if record.may_be_numbered:
         record = _numbered(db, record)
@@ -74,7 +74,7 @@ def _import(db: Session, filing: Filing, record: Record, embedded: Embedded) -> 
     return key
 
 
-def _known(db: Session, filing: Filing, memory: Memory, text: bytes, found: tuple[int, bytes, bool]) -> Stored:
+def _known(db: PgSession, filing: Filing, memory: Memory, text: bytes, found: tuple[int, bytes, bool]) -> Stored:
     key, held, is_deleted = found
     if held != text:
         raise outcomes.imported_id_of_other(memory)
@@ -86,7 +86,7 @@ def _known(db: Session, filing: Filing, memory: Memory, text: bytes, found: tupl
     return Stored(memory.id, created=False, embedded=known.embedded)
 
 
-def _found(db: Session, memory: Memory) -> tuple[int, bytes, bool] | None:
+def _found(db: PgSession, memory: Memory) -> tuple[int, bytes, bool] | None:
     row = db.row(
         "SELECT key, digest, deleted_at IS NOT NULL FROM memories WHERE namespace = %s AND id = %s",
         (memory.namespace, memory.id),
@@ -94,7 +94,7 @@ def _found(db: Session, memory: Memory) -> tuple[int, bytes, bool] | None:
     return cast("tuple[int, bytes, bool] | None", row)
 
 
-def _numbered(db: Session, record: Record) -> Record:
+def _numbered(db: PgSession, record: Record) -> Record:
     """Return the record with the first id that is free or was given to it by an earlier import."""
     memory, text = record.memory, digest(record.memory.content)
 
@@ -105,7 +105,7 @@ def _numbered(db: Session, record: Record) -> Record:
     return replace(record, memory=replace(memory, id=free(memory.id, is_anothers, LONGEST_NUMBERED)))
 
 
-def _insert(db: Session, record: Record) -> int:
+def _insert(db: PgSession, record: Record) -> int:
     memory = record.memory
     key = insert(
         db,

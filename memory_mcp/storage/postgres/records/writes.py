@@ -27,7 +27,7 @@ from memory_mcp.storage.documents.sections import mark_emptied
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.portable import PortableSql
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.records.accepting import check_change, check_new
 from memory_mcp.storage.postgres.records.filing import Filing, refile, unfile
 from memory_mcp.storage.postgres.records.reads import load, select_to_delete
@@ -50,23 +50,30 @@ _BUCKETS: Final = 1_024
 """So many of them: a bulk store may not take more locks than the server has room for."""
 
 
-def add(db: Session, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
+def add(db: PgSession, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
     """Write memories, or add their tags to exact duplicates as `Records.add` defines it."""
     db.reach(*{new.namespace for new, _ in items})
     take_turns(db, [name for new, _ in items for name in _names(new)])
-    last = cast("int", db.value("SELECT coalesce(max(key), 0) FROM memories"))
+    last = _last(db, [new for new, _ in items])
     filing = Filing(db)
     added = [_add_or_refuse(db, filing, new, embedded, last) for new, embedded in items]
     filing.flush()
     return [filing.told(one) for one in added]
 
 
-def take_turns(db: Session, names: Iterable[tuple[str, str]]) -> None:
+def take_turns(db: PgSession, names: Iterable[tuple[str, str]]) -> None:
     """Wait for other writers of what has the same names in a namespace, so that one sees what the other wrote."""
     hashes = {zlib.crc32(f"{namespace}\0{name}".encode()) % _BUCKETS for namespace, name in names}
     db.execute(  # in order, so that none waits in a ring
         "SELECT count(pg_advisory_xact_lock(%s, b)) FROM unnest(%s::int[]) AS b", (_TURNS, sorted(hashes))
     )
+
+
+def _last(db: PgSession, items: Iterable[NewMemory]) -> int:
+    """Return the key of the last memory before the call, where that decides what a duplicate is."""
+    if all(new.conversation_id is None or new.created_at is None for new in items):
+        return LAST
+    return cast("int", db.value("SELECT coalesce(max(key), 0) FROM memories"))
 
 
 def _names(new: NewMemory) -> list[tuple[str, str]]:
@@ -76,7 +83,7 @@ def _names(new: NewMemory) -> list[tuple[str, str]]:
 
 
 def _add_or_refuse(
-    db: Session, filing: Filing, new: NewMemory, embedded: Embedded, last: int
+    db: PgSession, filing: Filing, new: NewMemory, embedded: Embedded, last: int
 ) -> Stored | ConflictError | int:
     """Return the key of a new memory, or what became of one that is not new."""
     try:
@@ -85,21 +92,20 @@ def _add_or_refuse(
         return error
 
 
-def _add(db: Session, filing: Filing, new: NewMemory, embedded: Embedded, last: int) -> Stored | int:
+def _add(db: PgSession, filing: Filing, new: NewMemory, embedded: Embedded, last: int) -> Stored | int:
     check_new(new)
     text = digest(new.content)
     key = _duplicate(db, new, text, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
     if key is None:
         return create(db, filing, new, embedded)
-    if key > last:
-        filing.flush()  # it is of this call
+    filing.flush()  # it may be of this call
     known = load(db, key)
     if new.id is not None:
         check_retry(new, known)
     return _merge(db, known, new)
 
 
-def create(db: Session, filing: Filing, new: NewMemory, embedded: Embedded) -> int:
+def create(db: PgSession, filing: Filing, new: NewMemory, embedded: Embedded) -> int:
     """Write a memory whatever is there; return its key."""
     memory_id, metadata = new.id or uuid.uuid4().hex, new.metadata or {}
     key = insert(
@@ -124,12 +130,12 @@ def create(db: Session, filing: Filing, new: NewMemory, embedded: Embedded) -> i
     return key
 
 
-def insert(db: Session, row: Sequence[object]) -> int:
+def insert(db: PgSession, row: Sequence[object]) -> int:
     """Write the row of a memory; return its key."""
     return cast("int", db.value(_INSERT, row))
 
 
-def _by_id(db: Session, memory_id: str, namespace: str, text: bytes) -> int | None:
+def _by_id(db: PgSession, memory_id: str, namespace: str, text: bytes) -> int | None:
     row = db.row(
         "SELECT key, digest = %s, deleted_at IS NOT NULL FROM memories WHERE namespace = %s AND id = %s",
         (text, namespace, memory_id),
@@ -144,7 +150,7 @@ def _by_id(db: Session, memory_id: str, namespace: str, text: bytes) -> int | No
     return key
 
 
-def _duplicate(db: Session, new: NewMemory, text: bytes, last: int) -> int | None:
+def _duplicate(db: PgSession, new: NewMemory, text: bytes, last: int) -> int | None:
     if new.conversation_id is None:
         return _first_alike(db, new, text)
     key = _just_before(db, new, text)
@@ -168,14 +174,14 @@ def _alike(new: NewMemory, text: bytes) -> WhereClause[object]:
     return where
 
 
-def _first_alike(db: Session, new: NewMemory, text: bytes, last: int = LAST) -> int | None:
+def _first_alike(db: PgSession, new: NewMemory, text: bytes, last: int = LAST) -> int | None:
     """Return the first memory, up to a key, that the new one would repeat."""
     where = _alike(new, text)
     where.add("conversation_id IS NOT DISTINCT FROM %s::text AND key <= %s", new.conversation_id, last)
     return cast("int | None", db.value(f"SELECT min(key) FROM memories WHERE {where.sql}", where.parameters))  # noqa: S608 - only parameters
 
 
-def _just_before(db: Session, new: NewMemory, text: bytes) -> int | None:
+def _just_before(db: PgSession, new: NewMemory, text: bytes) -> int | None:
     """Return the memory just before the new one in its conversation, if the new one would repeat it."""
     where = _alike(new, text)
     return cast(
@@ -196,7 +202,7 @@ def _just_before(db: Session, new: NewMemory, text: bytes) -> int | None:
     )
 
 
-def _merge(db: Session, known: Memory, new: NewMemory) -> Stored:
+def _merge(db: PgSession, known: Memory, new: NewMemory) -> Stored:
     held = set(map(folded, known.tags))
     missing = sorted(tag for tag in tags_once(new.tags) if folded(tag) not in held)
     if missing:
@@ -207,7 +213,7 @@ def _merge(db: Session, known: Memory, new: NewMemory) -> Stored:
     return Stored(known.id, created=False, embedded=known.embedded, merged=tuple(missing))
 
 
-def insert_tags(db: Session, namespace: str, key: int, tags: Iterable[str]) -> None:
+def insert_tags(db: PgSession, namespace: str, key: int, tags: Iterable[str]) -> None:
     """Add tags to a memory; skips those that it has already, ignoring case."""
     once = tags_once(tags)
     if once:
@@ -219,7 +225,7 @@ def insert_tags(db: Session, namespace: str, key: int, tags: Iterable[str]) -> N
         )
 
 
-def update(db: Session, memory: Memory, change: Change, embedded: Embedded | None, expected: int | None) -> Memory:
+def update(db: PgSession, memory: Memory, change: Change, embedded: Embedded | None, expected: int | None) -> Memory:
     """Replace fields and keep the old revision.
 
     Raises:
@@ -252,7 +258,7 @@ def update(db: Session, memory: Memory, change: Change, embedded: Embedded | Non
     return load(db, key)
 
 
-def _keep_revision(db: Session, old: Memory) -> None:
+def _keep_revision(db: PgSession, old: Memory) -> None:
     db.execute(
         """INSERT INTO revisions (namespace, key, revision, content, tags, type, metadata, updated_at)
            SELECT namespace, key, revision, content, %s, type, metadata, updated_at FROM memories WHERE key = %s""",
@@ -260,13 +266,13 @@ def _keep_revision(db: Session, old: Memory) -> None:
     )
 
 
-def delete(db: Session, memory_ids: Sequence[str] | None, filters: Filters, *, any_namespace: bool) -> list[str]:
+def delete(db: PgSession, memory_ids: Sequence[str] | None, filters: Filters, *, any_namespace: bool) -> list[str]:
     """Mark memories as deleted and remove them from every index; return their ids."""
     to_delete = select_to_delete(db, memory_ids, filters, any_namespace=any_namespace)
     return [memory.id for memory in mark_deleted(db, to_delete)]
 
 
-def mark_deleted(db: Session, to_delete: Sequence[Memory]) -> list[Memory]:
+def mark_deleted(db: PgSession, to_delete: Sequence[Memory]) -> list[Memory]:
     """Mark memories as deleted, and remove them from every index; return those that were still there."""
     rows = db.rows(
         """UPDATE memories SET deleted_at = %s WHERE deleted_at IS NULL AND key = ANY(
@@ -281,19 +287,19 @@ def mark_deleted(db: Session, to_delete: Sequence[Memory]) -> list[Memory]:
     return marked
 
 
-def undelete(db: Session, memory: Memory, embedded: Embedded) -> Memory:
+def undelete(db: PgSession, memory: Memory, embedded: Embedded) -> Memory:
     """Restore a deleted memory to every index.
 
     Raises:
         NotFoundError: it is not deleted, or was purged.
     """
     db.reach(memory.namespace)
-    restored = db.execute(
+    restored = db.changed(
         """UPDATE memories SET deleted_at = NULL
            WHERE key = %s AND id = %s AND revision = %s AND deleted_at IS NOT NULL""",
         (memory.key, memory.id, memory.revision),
     )
-    if restored.rowcount == 0:
+    if not restored:
         raise outcomes.not_restorable(memory)
     filing = Filing(db)
     filing.file(IndexEntry.of(memory), memory.id, embedded)
@@ -302,20 +308,29 @@ def undelete(db: Session, memory: Memory, embedded: Embedded) -> Memory:
     return load(db, memory.key)
 
 
-def purge(db: Session, before: int) -> int:
+def purge(db: PgSession, before: int, namespace: str | None, memory_ids: Sequence[str] | None) -> int:
     """Purge memories deleted before a moment, up to PURGED_AT_ONCE; return how many."""
-    db.reach_all()
+    if namespace is None:
+        db.reach_all()
+    else:
+        db.reach(namespace)
+    where: WhereClause[object] = WhereClause()
+    where.add("deleted_at < %s", before)
+    if namespace is not None:
+        where.add("namespace = %s", namespace)
+    if memory_ids is not None:
+        where.add("id = ANY(%s)", list(memory_ids))
     rows = db.rows(
-        """SELECT key, id, namespace FROM memories WHERE deleted_at < %s ORDER BY deleted_at LIMIT %s
-           FOR UPDATE SKIP LOCKED""",
-        (before, PURGED_AT_ONCE),
+        f"""SELECT key, id, namespace FROM memories WHERE {where.sql} ORDER BY deleted_at LIMIT %s
+            FOR UPDATE SKIP LOCKED""",  # noqa: S608 - only parameters
+        (*where.parameters, PURGED_AT_ONCE),
     )
     to_delete = cast("list[tuple[int, str, str]]", rows)
     remove(db, to_delete)
     return len(to_delete)
 
 
-def remove(db: Session, to_delete: Sequence[tuple[int, str, str]]) -> None:
+def remove(db: PgSession, to_delete: Sequence[tuple[int, str, str]]) -> None:
     """Remove deleted memories, each with its key, id and namespace, for good."""
     keys = [key for key, _, _ in to_delete]
     sql = PortableSql(db)
@@ -326,15 +341,15 @@ def remove(db: Session, to_delete: Sequence[tuple[int, str, str]]) -> None:
         log_change(db, "purge", namespace, [memory_id for _, memory_id, of in to_delete if of == namespace])
 
 
-def acquire_lease(db: Session, name: str, owner: str, seconds: float) -> bool:
+def acquire_lease(db: PgSession, name: str, owner: str, seconds: float) -> bool:
     """Acquire or renew a lease; False while another owner's has not expired.
 
     A lease that expires too far in the future dates from before the clock was set back, and is ignored.
     """
-    taken = db.execute(
+    taken = db.changed(
         """INSERT INTO leases AS l VALUES (%(name)s, %(owner)s, %(now)s + %(micros)s) ON CONFLICT (name) DO UPDATE
            SET owner = excluded.owner, expires_at = excluded.expires_at
            WHERE l.owner = excluded.owner OR l.expires_at <= %(now)s OR l.expires_at > %(now)s + %(longest)s""",
         {"name": name, "owner": owner, "now": db.now, "micros": int(seconds * 1_000_000), "longest": LONGEST_LEASE},
     )
-    return taken.rowcount == 1
+    return taken == 1

@@ -11,13 +11,13 @@ from psycopg import sql
 from memory_mcp.domain.models import Chunk, Embedded, Space
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.tallies import Tally, add_tallies, vectors_in
 from memory_mcp.storage.postgres.vectors.active import active_space, lock_spaces, make_space, share_spaces
 from memory_mcp.storage.postgres.vectors.values import Vector, table
 
 
-def insert_all(db: Session, items: Sequence[tuple[IndexEntry, Embedded]]) -> list[bool]:
+def insert_all(db: PgSession, items: Sequence[tuple[IndexEntry, Embedded]]) -> list[bool]:
     """Write the chunks of memories with their vectors; return of each memory whether all have one."""
     numbers = _numbers_for(db, [embedded for _, embedded in items])
     insert(
@@ -34,7 +34,7 @@ def insert_all(db: Session, items: Sequence[tuple[IndexEntry, Embedded]]) -> lis
     ]
 
 
-def _numbers_for(db: Session, items: Sequence[Embedded]) -> list[int | None]:
+def _numbers_for(db: PgSession, items: Sequence[Embedded]) -> list[int | None]:
     """Return the numbers of these spaces, each None if it is not active; the store is asked once for each."""
     known: dict[Space | None, int | None] = {None: None}
     numbers: list[int | None] = []
@@ -49,7 +49,7 @@ def _numbers_for(db: Session, items: Sequence[Embedded]) -> list[int | None]:
     return numbers
 
 
-def _number_for(db: Session, space: Space | None, parts: Sequence[Chunk]) -> int | None:
+def _number_for(db: PgSession, space: Space | None, parts: Sequence[Chunk]) -> int | None:
     """Return the number of this space if it is active; the first vectors activate theirs."""
     if space is None:
         return None
@@ -62,7 +62,7 @@ def _number_for(db: Session, space: Space | None, parts: Sequence[Chunk]) -> int
     return active[0] if active is not None and active[1] == space else None
 
 
-def insert(db: Session, parts: Sequence[tuple[IndexEntry, Chunk, int | None]]) -> None:
+def insert(db: PgSession, parts: Sequence[tuple[IndexEntry, Chunk, int | None]]) -> None:
     """Write chunks, each with its vector if it has one of the space of this number."""
     if not parts:
         return
@@ -89,7 +89,7 @@ def _row(entry: IndexEntry, part: Chunk, space: int | None) -> tuple[object, ...
     return entry.key, entry.namespace, entry.is_document, part.start, part.end, state, part.error, number
 
 
-def _insert_vectors(db: Session, space: int, rows: Sequence[tuple[IndexEntry, Chunk, int]]) -> None:
+def _insert_vectors(db: PgSession, space: int, rows: Sequence[tuple[IndexEntry, Chunk, int]]) -> None:
     db.run_many(
         sql.SQL(
             """INSERT INTO {} (namespace, documents, key, passage, first, embedding)
@@ -103,7 +103,7 @@ def _insert_vectors(db: Session, space: int, rows: Sequence[tuple[IndexEntry, Ch
     add_tallies(db, Counter((entry.namespace, entry.is_document, vectors_in(space)) for entry, _, _ in rows))
 
 
-def refile(db: Session, before: IndexEntry, after: IndexEntry) -> None:
+def refile(db: PgSession, before: IndexEntry, after: IndexEntry) -> None:
     """Move a memory's chunks and vectors to another partition of its namespace."""
     moved = db.rows(
         "UPDATE passages SET documents = %s WHERE key = %s RETURNING space, state", (after.is_document, after.key)
@@ -118,22 +118,22 @@ def refile(db: Session, before: IndexEntry, after: IndexEntry) -> None:
         add_tallies(db, {(*before.partition, name): -count, (*after.partition, name): count})
 
 
-def drop_of(db: Session, entries: Sequence[IndexEntry]) -> None:
+def drop_of(db: PgSession, entries: Sequence[IndexEntry]) -> None:
     """Remove the chunks of memories, and their vectors in all spaces."""
     _drop(db, "key", [entry.key for entry in entries])
 
 
-def drop_waiting(db: Session, key: int) -> None:
+def drop_waiting(db: PgSession, key: int) -> None:
     """Remove a memory's chunks that are not in any space."""
     db.execute("DELETE FROM passages WHERE key = %s AND space IS NULL", (key,))
 
 
-def drop(db: Session, passages: Sequence[int]) -> None:
+def drop(db: PgSession, passages: Sequence[int]) -> None:
     """Remove chunks and their vectors."""
     _drop(db, "id", passages)
 
 
-def _drop(db: Session, column: str, numbers: Sequence[int]) -> None:
+def _drop(db: PgSession, column: str, numbers: Sequence[int]) -> None:
     rows = db.rows(
         sql.SQL(
             "DELETE FROM passages WHERE {} = ANY(%s::bigint[]) RETURNING id, namespace, documents, space, state"
@@ -157,19 +157,19 @@ def _drop(db: Session, column: str, numbers: Sequence[int]) -> None:
     add_tallies(db, counts)
 
 
-def retry_failed(db: Session, made_by: str | None) -> int:
+def retry_failed(db: PgSession, made_by: str | None) -> int:
     """Queue the active space's failed chunks again, except those that `made_by` refused; return how many."""
     active = active_space(db)
     ending = None if made_by is None else f"[{made_by}]"
-    return db.execute(
+    return db.changed(
         """UPDATE passages SET state = 'pending', error = NULL, space = NULL
            WHERE state = 'failed' AND state <> 'embedded' AND (space IS NULL OR space = %s)
              AND (%s::text IS NULL OR right(error, length(%s::text)) <> %s::text)""",
         (active[0] if active else None, ending, ending, ending),
-    ).rowcount
+    )
 
 
-def set_vectors(db: Session, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
+def set_vectors(db: PgSession, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
     """Replace queued chunks by their results; skips chunks that are gone, no longer pending, or in another's hands."""
     active = share_spaces(db)
     if active is not None and active[1] != space:

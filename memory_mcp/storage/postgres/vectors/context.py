@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Final, LiteralString, cast
+from typing import Final, cast
 
 from psycopg import sql
 
 from memory_mcp.domain.models import BackgroundScores, Filters, Neighbours
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.vectors.nearest import count
 from memory_mcp.storage.postgres.vectors.values import Vector, received, table
 from memory_mcp.storage.vectors import sampled
@@ -54,7 +54,7 @@ _SCATTERED: Final = """
 
 
 def contextual_similarity(
-    db: Session,
+    db: PgSession,
     number: int,
     vector: bytes,
     filed: Mapping[str, Sequence[int]],
@@ -89,7 +89,7 @@ def contextual_similarity(
     return found
 
 
-def background_scores(db: Session, number: int, vector: bytes, filters: Filters, wanted: int) -> BackgroundScores:
+def background_scores(db: PgSession, number: int, vector: bytes, filters: Filters, wanted: int) -> BackgroundScores:
     """Return the cosines to a sample of a partition's chunks; `filters` say which one is meant.
 
     An unchanged store returns the same ones again, so that equal searches have equal results.
@@ -104,7 +104,7 @@ def background_scores(db: Session, number: int, vector: bytes, filters: Filters,
     return _scores(total, db.rows(_on(_SCATTERED, number), scattered) if total else ())
 
 
-def first_vectors(db: Session, number: int, filed: Mapping[str, Sequence[int]]) -> dict[int, bytes]:
+def first_vectors(db: PgSession, number: int, filed: Mapping[str, Sequence[int]]) -> dict[int, bytes]:
     """Return the vector of each memory's first embedded chunk; the memories are by namespace."""
     found: dict[int, bytes] = {}
     for namespace, keys in filed.items():
@@ -125,4 +125,4 @@ def _mixing(number: int, shares: int) -> sql.Composed:
 
 
 def _on(text: str, number: int) -> sql.Composed:
-    return sql.SQL(cast("LiteralString", text)).format(vectors=table(number))
+    return sql.SQL(text).format(vectors=table(number))

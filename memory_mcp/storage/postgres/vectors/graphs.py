@@ -10,10 +10,11 @@ from typing import Final, cast
 
 from psycopg import sql
 
-from memory_mcp.storage.postgres.db.session import SCHEMA, Connection
+from memory_mcp.storage.postgres.db.session import SCHEMA, PgConnection
 
 _LOCK: Final = 0x6D656D33
 """The advisory lock of who mends graphs ("mem3")."""
+_OWNED: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('memory_mcp.spaces')"
 _BROKEN: Final = f"""
   SELECT s.number, part, s.dimensions FROM {SCHEMA}.spaces AS s CROSS JOIN generate_series(0, 7) AS part
   WHERE NOT EXISTS (
@@ -23,17 +24,19 @@ _BROKEN: Final = f"""
 """  # noqa: S608 - constants
 
 
-def broken(connection: Connection) -> list[str]:
+def broken(connection: PgConnection) -> list[str]:
     """Return the parts of tables that have no whole graph."""
     return [f"vectors_{space}_{part}" for space, part, _ in _broken(connection)]
 
 
-def mend(connection: Connection) -> None:
-    """Make the graphs that are not whole; does nothing while another front does.
+def mend(connection: PgConnection) -> None:
+    """Make the graphs that are not whole; does nothing while another front does, or for who does not own the tables.
 
     Args:
-        connection: outside any transaction, of a user who owns the tables.
+        connection: outside any transaction.
     """
+    if connection.execute(_OWNED).fetchone() != (True,):
+        return
     if connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
         return
     try:
@@ -43,11 +46,11 @@ def mend(connection: Connection) -> None:
         connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
 
 
-def _broken(connection: Connection) -> list[tuple[int, int, int]]:
+def _broken(connection: PgConnection) -> list[tuple[int, int, int]]:
     return cast("list[tuple[int, int, int]]", connection.execute(_BROKEN).fetchall())
 
 
-def _make(connection: Connection, part: str, dimensions: int) -> None:
+def _make(connection: PgConnection, part: str, dimensions: int) -> None:
     graph = sql.Identifier(SCHEMA, f"{part}_nearest")
     connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(graph))
     connection.execute(

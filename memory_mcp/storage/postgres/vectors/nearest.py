@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, LiteralString, cast
+from typing import Final, cast
 
 from psycopg import sql
 
 from memory_mcp.domain.models import Filters, Match
 from memory_mcp.storage.postgres.db.conditions import condition
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.tallies import vectors_in
 from memory_mcp.storage.postgres.vectors.values import Vector, table
 from memory_mcp.storage.vectors import clipped
@@ -34,7 +34,7 @@ BestChunks = dict[int, tuple[float, int]]
 
 
 def nearest(
-    db: Session, number: int, vector: bytes, filters: Filters, limit: int, *, large: int = LARGE
+    db: PgSession, number: int, vector: bytes, filters: Filters, limit: int, *, large: int = LARGE
 ) -> list[Match]:
     """Return the memories whose best chunk is nearest by cosine, best first.
 
@@ -54,7 +54,7 @@ def nearest(
     return _matches(db, number, search.by_graph(limit))
 
 
-def compare(db: Session, number: int, vector: bytes, filed: Mapping[str, Sequence[int]]) -> list[Match]:
+def compare(db: PgSession, number: int, vector: bytes, filed: Mapping[str, Sequence[int]]) -> list[Match]:
     """Return the cosine of each memory's best chunk, in no order; one without a vector is absent."""
     best: BestChunks = {}
     for namespace, keys in filed.items():
@@ -62,7 +62,7 @@ def compare(db: Session, number: int, vector: bytes, filed: Mapping[str, Sequenc
     return _matches(db, number, best)
 
 
-def count(db: Session, number: int, filters: Filters) -> int:
+def count(db: PgSession, number: int, filters: Filters) -> int:
     """Return how many vectors of a space a partition has."""
     counted = db.value(
         "SELECT memories FROM tallies WHERE namespace = %s AND documents = %s AND name = %s",
@@ -71,7 +71,7 @@ def count(db: Session, number: int, filters: Filters) -> int:
     return cast("int | None", counted) or 0
 
 
-def namespaces_of(db: Session, keys: Collection[int]) -> dict[int, str]:
+def namespaces_of(db: PgSession, keys: Collection[int]) -> dict[int, str]:
     """Return the namespaces of live memories, where their vectors lie."""
     rows = db.rows("SELECT key, namespace FROM indexed WHERE key = ANY(%s::bigint[])", (list(keys),))
     return dict(cast("list[tuple[int, str]]", rows))
@@ -81,7 +81,7 @@ def namespaces_of(db: Session, keys: Collection[int]) -> dict[int, str]:
 class _Search:
     """The ways of searching one partition."""
 
-    db: Session
+    db: PgSession
     number: int
     """The space's."""
     vector: Vector
@@ -153,7 +153,7 @@ class _Search:
         )
 
     def _rows(self, text: str, parameters: Sequence[object]) -> list[NearRow]:
-        statement = sql.SQL(cast("LiteralString", text)).format(table(self.number))
+        statement = sql.SQL(text).format(table(self.number))
         return cast("list[NearRow]", self.db.rows(statement, parameters))
 
     def _narrowing(self) -> tuple[str, str, Sequence[object]]:
@@ -173,7 +173,7 @@ def _best(rows: Iterable[NearRow], limit: int) -> BestChunks:
     return best
 
 
-def _matches(db: Session, number: int, best: BestChunks) -> list[Match]:
+def _matches(db: PgSession, number: int, best: BestChunks) -> list[Match]:
     """Return the matches; one names its chunk if the memory has several."""
     rows = db.rows(
         """SELECT w.key, p.first, p.last FROM unnest(%s::bigint[], %s::bigint[]) AS w(key, id) CROSS JOIN LATERAL (

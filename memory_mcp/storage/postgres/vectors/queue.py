@@ -1,11 +1,11 @@
-"""The queue: chunks that wait for a vector, and those that were refused one."""
+"""The queue: chunks that wait for a vector, those that were refused one, and which memories have one."""
 
 from __future__ import annotations
 
 from typing import Final, cast
 
 from memory_mcp.domain.models import PendingChunk, QueueCounts
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 
 _UNDONE: Final = """
   FROM passages AS p WHERE p.state <> 'embedded' AND (%s::text IS NULL OR p.namespace = %s::text)
@@ -14,7 +14,7 @@ _UNDONE: Final = """
 """The chunks of the active space that have no vector, of one namespace or all."""
 
 
-def counts(db: Session, namespace: str | None) -> QueueCounts:
+def counts(db: PgSession, namespace: str | None) -> QueueCounts:
     """Count the memories with pending chunks, and those with failed ones."""
     if namespace is None:
         db.reach_all()
@@ -34,7 +34,7 @@ def counts(db: Session, namespace: str | None) -> QueueCounts:
     return QueueCounts(pending, failed, error, memory_id)
 
 
-def pending(db: Session, limit: int) -> list[PendingChunk]:
+def pending(db: PgSession, limit: int) -> list[PendingChunk]:
     """Return the oldest queued chunks with their contents."""
     rows = db.rows(
         """SELECT p.id, p.first, p.last, m.content FROM (
@@ -44,3 +44,14 @@ def pending(db: Session, limit: int) -> list[PendingChunk]:
         (limit,),
     )
     return [PendingChunk(*row) for row in cast("list[tuple[int, int, int, str]]", rows)]
+
+
+def embedded_keys(db: PgSession, number: int, after: int, limit: int) -> list[int]:
+    """Return the first live memories after this key that have a vector in the space of this number."""
+    rows = db.rows(
+        """SELECT m.key FROM memories AS m WHERE m.deleted_at IS NULL AND m.key > %s
+           AND EXISTS (SELECT FROM passages AS p WHERE p.key = m.key AND p.state = 'embedded' AND p.space = %s)
+           ORDER BY m.key LIMIT %s""",
+        (after, number, limit),
+    )
+    return [key for (key,) in cast("list[tuple[int]]", rows)]

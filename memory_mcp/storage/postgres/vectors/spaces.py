@@ -9,7 +9,7 @@ from typing import Final, cast
 from memory_mcp.domain.models import Chunk, MissingVectors, Space
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry
-from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.tallies import vectors_in
 from memory_mcp.storage.postgres.vectors import chunks
 from memory_mcp.storage.postgres.vectors.active import active_space, lock_spaces, make_space, number_of
@@ -21,13 +21,13 @@ _UNFILLED: Final = """
 """
 
 
-def other_spaces(db: Session) -> list[Space]:
+def other_spaces(db: PgSession) -> list[Space]:
     """Return the spaces that are not the store's."""
     rows = db.rows("SELECT id, dimensions FROM spaces WHERE NOT active ORDER BY number")
     return [Space(id_, dimensions) for id_, dimensions in cast("list[tuple[str, int]]", rows)]
 
 
-def missing_vectors(db: Session, space: Space, after: int, limit: int) -> list[MissingVectors]:
+def missing_vectors(db: PgSession, space: Space, after: int, limit: int) -> list[MissingVectors]:
     """Return the first live memories after this key that have no chunk in the space."""
     rows = db.rows(
         f"SELECT m.key, m.content {_UNFILLED} AND m.key > %s ORDER BY m.key LIMIT %s",
@@ -36,12 +36,12 @@ def missing_vectors(db: Session, space: Space, after: int, limit: int) -> list[M
     return [MissingVectors(key, content) for key, content in cast("list[tuple[int, str]]", rows)]
 
 
-def count_missing_vectors(db: Session, space: Space) -> int:
+def count_missing_vectors(db: PgSession, space: Space) -> int:
     """Count the live memories that have no chunk in the space."""
     return cast("int", db.value(f"SELECT count(*) {_UNFILLED}", (number_of(db, space),)))
 
 
-def backfill(db: Session, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
+def backfill(db: PgSession, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
     """Write the chunks of memories that have not changed and still lack them.
 
     In the active space searches see this, so the change log records it.
@@ -69,7 +69,7 @@ def backfill(db: Session, space: Space, items: Sequence[tuple[MissingVectors, Se
         log_change(db, "embed", namespace, ids)
 
 
-def activate_space(db: Session, space: Space) -> bool:
+def activate_space(db: PgSession, space: Space) -> bool:
     """Activate the space if every live memory is in it; return whether it is active."""
     active = active_space(db)
     if active is not None and active[1] == space:
@@ -87,7 +87,7 @@ def activate_space(db: Session, space: Space) -> bool:
     return True
 
 
-def _forget_waiting(db: Session) -> None:
+def _forget_waiting(db: PgSession) -> None:
     """Remove memories with pending chunks from the space, so that switching back to it embeds them again."""
     active = active_space(db)
     rows = db.rows(
@@ -98,7 +98,7 @@ def _forget_waiting(db: Session) -> None:
     chunks.drop(db, [passage for (passage,) in cast("list[tuple[int]]", rows)])
 
 
-def drop(db: Session, space: Space) -> None:
+def drop(db: PgSession, space: Space) -> None:
     """Remove an inactive space with its vectors; does nothing if it does not exist.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Literal, cast
 import apsw
 
 from memory_mcp.domain.models import Filters
+from memory_mcp.storage.labels import Labels, best_tags
 from memory_mcp.storage.rows import from_micros, to_json, to_micros
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.where import WhereClause
@@ -41,7 +42,7 @@ def density(db: apsw.Connection, filters: Filters, edges: Sequence[datetime]) ->
     return [count for (count,) in cast("Iterator[tuple[int]]", rows)]
 
 
-def labels(db: apsw.Connection, filters: Filters, by: Literal["type", "tag"]) -> list[tuple[int, str]]:
+def labels(db: apsw.Connection, filters: Filters, by: Literal["type", "tag"]) -> Labels:
     """Return (key, label) of each memory, by key."""
     where = condition(filters)
     if by == "tag":
@@ -50,20 +51,18 @@ def labels(db: apsw.Connection, filters: Filters, by: Literal["type", "tag"]) ->
     return cast("list[tuple[int, str]]", rows.fetchall())
 
 
-def _tag_labels(db: apsw.Connection, where: WhereClause[apsw.SQLiteValue]) -> list[tuple[int, str]]:
-    """Return each memory's most used tag; Python ranks them, as SQLite would sort the tags of each memory."""
+def _tag_labels(db: apsw.Connection, where: WhereClause[apsw.SQLiteValue]) -> Labels:
     tagged = f"FROM memories AS m JOIN tags AS t USING (key) WHERE {where.sql}"
     used = db.execute(
         f"SELECT t.tag, t.folded, min(m.key) {tagged} GROUP BY t.folded ORDER BY count(*) DESC, t.folded",
         where.parameters,
     ).fetchall()
-    ranks = {tag[1]: (rank, tag[0]) for rank, tag in enumerate(cast("list[tuple[str, str, int]]", used))}
     keys = db.execute(f"SELECT m.key FROM memories AS m WHERE {where.sql} ORDER BY m.key", where.parameters)  # noqa: S608 - only parameters
-    best = {key: (len(ranks), "") for (key,) in cast("Iterator[tuple[int]]", keys)}
-    rows = db.execute(f"SELECT m.key, t.folded {tagged}", where.parameters)
-    for key, folded in cast("Iterator[tuple[int, str]]", rows):
-        best[key] = min(best[key], ranks[folded])
-    return [(key, label) for key, (_, label) in best.items()]
+    return best_tags(
+        [(tag, folded) for tag, folded, _ in cast("list[tuple[str, str, int]]", used)],
+        (key for (key,) in cast("Iterator[tuple[int]]", keys)),
+        cast("Iterator[tuple[int, str]]", db.execute(f"SELECT m.key, t.folded {tagged}", where.parameters)),
+    )
 
 
 def embedded_keys(db: apsw.Connection, after: int, limit: int) -> list[int]:
