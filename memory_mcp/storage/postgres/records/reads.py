@@ -12,6 +12,7 @@ from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST, cursor_of, place_of
 from memory_mcp.storage.postgres.db.conditions import condition
+from memory_mcp.storage.postgres.db.entries import lock
 from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import from_micros, to_memory, to_revision
 from memory_mcp.storage.where import WhereClause
@@ -70,8 +71,9 @@ def load(db: PgSession, key: int) -> Memory:
     Raises:
         NotFoundError: there is none.
     """
+    lock(db, [key])
     row = db.row(
-        f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.key = %s AND m.deleted_at IS NULL FOR UPDATE OF m",  # noqa: S608 - a constant
+        f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.key = %s AND m.deleted_at IS NULL",  # noqa: S608 - a constant
         (key,),
     )
     if row is None:
