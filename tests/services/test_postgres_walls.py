@@ -145,6 +145,7 @@ auth_type = scram-sha-256
 auth_file = {users}
 pool_mode = transaction
 default_pool_size = 1
+ignore_startup_parameters = options
 """
     )
     for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
@@ -193,13 +194,31 @@ async def test_a_front_without_rights_dumps_everything(
 ) -> None:
     """All namespaces, through the wall; a dump that was cut is not taken for a whole one."""
     monkeypatch.setenv("PATH", f"{walled.programs}:/usr/bin:/bin")
-    store, dump = store_at(front(walled)), tmp_path / "all.dump"
+    store, dump = store_at(f"{front(walled)}?options=-c%20work_mem%3D8MB"), tmp_path / "all.dump"
     assert isinstance(store, SupportsBackup)
     assert await store.copies_as() == dump.suffix
     await store.backup(dump)
     assert await store.verify_backup(dump) == []
-    told = [str(walled.programs / "pg_restore"), "--data-only", "--table=memories", "--file=-", str(dump)]
-    assert "theirs" in subprocess.run(told, check=True, capture_output=True, text=True).stdout
+    walled.sql("postgres", "DROP DATABASE IF EXISTS anew", "CREATE DATABASE anew OWNER memory_owner")
+    walled.sql("anew", "CREATE EXTENSION vector")
+    target = f"--dbname={walled.of('anew', 'memory_owner')}"
+    told = [str(walled.programs / "pg_restore"), "--clean", "--if-exists", "--no-owner", target, str(dump)]
+    subprocess.run(told, check=True, capture_output=True)
+    restored = store_at(walled.of("anew", "memory_front"))
+    assert await near(restored, THERE) == await worded(restored, "theirs", THERE) == ["theirs"]
+    await restored.close()
     os.truncate(dump, dump.stat().st_size // 2)
     assert len(await store.verify_backup(dump)) == 1
+    await store.close()
+
+
+async def test_a_dump_that_the_wall_held_back_is_refused(
+    walled: Postgres, pooled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler that drops what it is told of the reach makes an empty one."""
+    monkeypatch.setenv("PATH", f"{walled.programs}:/usr/bin:/bin")
+    store, dump = store_at(pooled), tmp_path / "empty.dump"
+    with pytest.raises(StoreError, match=r"is not whole \(it holds 0 of 1 changes\).*MCP_MEMORY_POSTGRES_DIRECT_URL"):
+        await store.backup(dump)
+    assert not dump.exists()
     await store.close()
