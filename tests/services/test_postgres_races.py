@@ -13,7 +13,7 @@ import pytest
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import Change, Chunk, Filters, Memory, Record, Stored
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
-from memory_mcp.storage.postgres.db.session import PgSession
+from memory_mcp.storage.postgres.db.session import CLOCK, PgSession
 from memory_mcp.storage.postgres.records import writes
 from memory_mcp.storage.postgres.store import PostgresStore
 from memory_mcp.storage.postgres.vectors import spaces
@@ -32,6 +32,8 @@ class Fronts:
 
     def __init__(self, server: Postgres) -> None:
         self.other: PostgresStore = store_at(server.of_stores)
+        self.met_at = 0
+        """When the other one was seen to wait, by the server's clock."""
         self._server = server
         self._slow = PostgresDatabase(server.of_stores)
 
@@ -51,6 +53,7 @@ class Fronts:
             with psycopg.connect(self._server.url, autocommit=True) as looking:
                 while not looking.execute(WAITING, (DATABASE,)).fetchall():  # noqa: ASYNC110 - the server tells of none
                     await asyncio.sleep(0)
+                [(self.met_at,)] = looking.execute(f"SELECT {CLOCK}").fetchall()
             may_commit.set()
         return answered.result()
 
@@ -168,3 +171,15 @@ async def test_two_who_fill_a_space_write_a_vector_once(fronts: Fronts, postgres
     await fronts.meet(fill, fronts.other.backfill(SPACE, filled))
     with psycopg.connect(postgres.of(DATABASE)) as connection:
         assert connection.execute("SELECT count(*) FROM memory_mcp.vectors_1").fetchone() == (1,)
+
+
+async def test_a_lease_lasts_from_when_it_is_got(fronts: Fronts, postgres: Postgres) -> None:
+    """What its owner waited for another's renewal is not taken from it."""
+
+    def renewed(db: PgSession) -> bool:
+        return writes.acquire_lease(db, "drain", "me", 10)
+
+    assert await fronts.meet(renewed, fronts.other.acquire_lease("drain", "me", 10))
+    with psycopg.connect(postgres.of(DATABASE)) as connection:
+        [(ends,)] = connection.execute("SELECT expires_at FROM memory_mcp.leases").fetchall()
+    assert ends >= fronts.met_at + 10_000_000

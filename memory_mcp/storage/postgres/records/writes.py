@@ -359,10 +359,11 @@ def acquire_lease(db: PgSession, name: str, owner: str, seconds: float) -> bool:
 
     A lease that expires too far in the future dates from before the clock was set back, and is ignored.
     """
+    moment = db.moment  # others may hold the row for long, and what expires meanwhile has expired
     taken = db.changed(
-        """INSERT INTO leases AS l VALUES (%(name)s, %(owner)s, %(now)s + %(micros)s) ON CONFLICT (name) DO UPDATE
-           SET owner = excluded.owner, expires_at = excluded.expires_at
-           WHERE l.owner = excluded.owner OR l.expires_at <= %(now)s OR l.expires_at > %(now)s + %(longest)s""",
+        f"""INSERT INTO leases AS l VALUES (%(name)s, %(owner)s, {moment} + %(micros)s) ON CONFLICT (name) DO UPDATE
+            SET owner = excluded.owner, expires_at = {moment} + %(micros)s
+            WHERE l.owner = excluded.owner OR l.expires_at <= {moment} OR l.expires_at > {moment} + %(longest)s""",  # noqa: S608 - constants
         {"name": name, "owner": owner, "now": db.now, "micros": int(seconds * 1_000_000), "longest": LONGEST_LEASE},
     )
     return taken == 1
