@@ -17,9 +17,9 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters
-from memory_mcp.domain.ports import SupportsBackup, SupportsDocuments
+from memory_mcp.domain.ports import Snapshot, SupportsBackup, SupportsDocuments
 from tests.contracts.library import ingest
-from tests.contracts.shelf import HERE, listed, near, put, towards, worded
+from tests.contracts.shelf import HERE, SHARES, SPACE, listed, near, put, towards, worded
 from tests.services.postgres import Postgres, as_nobody, store_at
 from tests.services.servers import answers, free_port, running
 
@@ -94,6 +94,29 @@ def test_a_query_without_a_namespace_returns_no_row(walled: Postgres, role: str)
         assert rows(connection, "SELECT count(*) FROM memory_mcp.memories WHERE deleted_at IS NULL") == [(0,)]
         connection.commit()
         assert rows(connection, "SELECT count(*) FROM memory_mcp.memories") == [(0,)]
+
+
+async def test_a_key_alone_opens_nothing(walled: Postgres) -> None:
+    """What is read by keys is found within the namespaces that were named, as often as it is asked for."""
+    store = store_at(front(walled))
+    memory = await put(store, "keyed", towards(0), namespace="keyed", conversation_id="talk")
+    await put(store, "beside", towards(10), namespace="keyed", conversation_id="talk")
+    keys = [memory.key]
+
+    def opened(snapshot: Snapshot) -> list[int]:
+        return [
+            len(snapshot.fetch(keys)),
+            len(snapshot.outlines(keys, 100)),
+            len(snapshot.neighbours(keys)),
+            len(snapshot.first_vectors(keys)),
+            len(snapshot.compare(towards(0), SPACE, keys)),
+            len(snapshot.contextual_similarity(towards(0), SPACE, keys, SHARES)),
+        ]
+
+    for namespace, expected in (("there", 0), ("keyed", 1), ("keyed", 1)):
+        assert await store.read(lambda it, name=namespace: opened(it.within(name))) == [expected] * 6
+    assert await store.read(opened) == [0, 0, 1, 0, 0, 0]  # that keys lie beside a key is remembered, and tells nothing
+    await store.close()
 
 
 def test_nothing_is_written_outside_the_reach(walled: Postgres) -> None:
