@@ -17,6 +17,7 @@ from memory_mcp.storage.postgres.db.session import CLOCK, PgSession
 from memory_mcp.storage.postgres.records import writes
 from memory_mcp.storage.postgres.store import PostgresStore
 from memory_mcp.storage.postgres.vectors import spaces
+from memory_mcp.storage.postgres.vectors.active import make_space
 from tests.contracts.shelf import HERE, SPACE, listed, new, offer, put, towards, whole
 from tests.services.postgres import DATABASE, Postgres, emptied, store_at
 
@@ -164,7 +165,7 @@ async def test_two_who_fill_a_space_write_a_vector_once(fronts: Fronts, postgres
 
     def fill(db: PgSession) -> None:
         db.reach_all()
-        spaces.make_space(db, SPACE)
+        make_space(db, SPACE)
         spaces.backfill(db, SPACE, filled)
 
     await fronts.other.backfill(SPACE, [])  # the space itself is made by one alone

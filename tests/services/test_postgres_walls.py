@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ import pytest
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters
 from memory_mcp.domain.ports import Snapshot, SupportsBackup, SupportsDocuments
+from memory_mcp.storage.postgres.maintenance import inspection
 from tests.contracts.library import ingest
 from tests.contracts.shelf import HERE, SHARES, SPACE, listed, near, put, towards, worded
 from tests.services.postgres import Postgres, as_nobody, store_at
@@ -103,7 +105,9 @@ async def test_a_key_alone_opens_nothing(walled: Postgres) -> None:
     await put(store, "beside", towards(10), namespace="keyed", conversation_id="talk")
     keys = [memory.key]
 
-    def opened(snapshot: Snapshot) -> list[int]:
+    def opened(snapshot: Snapshot, name: str | None = None) -> list[int]:
+        if name is not None:
+            snapshot = snapshot.within(name)
         return [
             len(snapshot.fetch(keys)),
             len(snapshot.outlines(keys, 100)),
@@ -114,7 +118,7 @@ async def test_a_key_alone_opens_nothing(walled: Postgres) -> None:
         ]
 
     for namespace, expected in (("there", 0), ("keyed", 1), ("keyed", 1)):
-        assert await store.read(lambda it, name=namespace: opened(it.within(name))) == [expected] * 6
+        assert await store.read(partial(opened, name=namespace)) == [expected] * 6
     assert await store.read(opened) == [0, 0, 1, 0, 0, 0]  # that keys lie beside a key is remembered, and tells nothing
     await store.close()
 
@@ -230,6 +234,10 @@ async def test_a_front_without_rights_dumps_everything(
     restored = store_at(walled.of("anew", "memory_front"))
     assert await near(restored, THERE) == await worded(restored, "theirs", THERE) == ["theirs"]
     await restored.close()
+    assert inspection.vectors(walled.of("anew", "memory_front"), 10).condition == "ok"
+    walled.sql("anew", "TRUNCATE memory_mcp.vectors_1")
+    lost = inspection.vectors(walled.of("anew", "memory_front"), 10)
+    assert (lost.condition, "there" in lost.cause) == ("failed", True)
     os.truncate(dump, dump.stat().st_size // 2)
     assert len(await store.verify_backup(dump)) == 1
     await store.close()
