@@ -22,7 +22,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import LostWriteError, is_passing, translated
-from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Beginning, PgConnection, PgSession
+from memory_mcp.storage.postgres.db.session import CLOCK, CONNECT_S, SCHEMA, Beginning, PgConnection, PgSession
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ _SET: Final = f"""
 """
 _LOCKED: Final = f"SELECT pg_advisory_xact_lock_shared({schema.LOCK:d})"
 _MOMENT: Final = f"""
-  SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT seq FROM {SCHEMA}.change_log)
+  SELECT version, {CLOCK}, (SELECT seq FROM {SCHEMA}.change_log)
   FROM {SCHEMA}.schema_version
 """  # noqa: S608 - constants
 _READ: Final = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", _SET, _MOMENT)
@@ -240,7 +240,9 @@ class PostgresDatabase:
             version, now, generation = cast("tuple[int, int, int]", begun.fetchone())
             if version > len(schema.migrations()):
                 raise StoreError(schema.too_new(self.place, version))
-            return Beginning(now if self._clock is None else int(self._clock() * 1_000_000), generation)
+            if self._clock is None:
+                return Beginning(now, generation)
+            return Beginning(int(self._clock() * 1_000_000), generation, is_servers=False)
 
         return PgSession(connection, pipeline, beginning)
 
