@@ -104,7 +104,7 @@ async def test_a_store_moves_there_and_back_without_loss(
     text = (await command("export", "-")).out
     for backend, file in (("postgres", "memory.db"), ("sqlite_vec", "again.db")):
         environment |= {"MCP_MEMORY_STORAGE_BACKEND": backend, "MCP_MEMORY_SQLITE_PATH": str(folder / file)}
-        imported = await command("import", "-", "--json", stdin=text)
+        imported = await command("import", "--json", stdin=text)  # as the end of a pipe
         assert (imported.code, imported.data["created"], imported.data["documents"]) == (0, 5, 1)
         assert (await command("import", "-", "--json", stdin=text)).data["created"] == 0
         assert await lines(command) == before

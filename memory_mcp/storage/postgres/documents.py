@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from memory_mcp.domain.models import Embedded, NewMemory
 from memory_mcp.storage.documents.session import DocumentSession
+from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.entries import lock
@@ -16,8 +17,6 @@ from memory_mcp.storage.postgres.records import reads, writes
 from memory_mcp.storage.postgres.records.filing import Filing
 
 T = TypeVar("T")
-_TURNS: Final = 0x6D656D33
-"""The advisory lock of who writes documents ("mem3"): what is compared and then written is one front's at a time."""
 
 
 class PostgresSession(PortableSql):
@@ -64,7 +63,8 @@ class PostgresTransactions:
         def writing(db: PgSession) -> T:
             _reach(db, namespace)
             db.execute(
-                "SELECT set_config('memory_mcp.machine', %s, true), pg_advisory_xact_lock(%s)", (self._machine, _TURNS)
+                "SELECT set_config('memory_mcp.machine', %s, true), pg_advisory_xact_lock(%s)",
+                (self._machine, locks.DOCUMENTS),
             )
             session = PostgresSession(db)
             done = work(session)

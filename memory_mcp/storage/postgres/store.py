@@ -239,7 +239,7 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
         )
     direct = settings.postgres_direct_url or settings.postgres_url
     return PostgresStore(
-        PostgresDatabase(settings.postgres_url, read_only=settings.read_only),
+        PostgresDatabase(settings.postgres_url, read_only=settings.read_only, direct_url=direct),
         Announcements(direct),
         socket.gethostname(),
         direct,

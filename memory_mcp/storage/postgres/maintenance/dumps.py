@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -44,7 +45,9 @@ class Dumps:
     url: str
 
     def tool(self, server: int) -> Path | None:
-        """Return a `pg_dump` that is as new as the server's major version; None if there is none."""
+        """Return a `pg_dump` that is as new as the server's major version; None if there is none, or it would tell."""
+        if "sslpassword" in conninfo_to_dict(self.url):  # only its command line could pass that on
+            return None
         found = [(version, path) for version, path in self._tools if version >= server]
         return min(found)[1] if found else None
 
@@ -168,7 +171,8 @@ def restoring(url: str, dump: Path) -> str:
     """Return what brings a dump back."""
     return (
         f"a dump replaces the store of everybody who uses {without_password(url)}, so PostgreSQL's own tool reads it; "
-        f"stop all clients, then run: pg_restore --clean --if-exists --no-owner --dbname={without_password(url)} {dump}"
+        "stop all clients, then run: pg_restore --clean --if-exists --no-owner "
+        f"{shlex.quote(f'--dbname={without_password(url)}')} {shlex.quote(str(dump))}"
     )
 
 

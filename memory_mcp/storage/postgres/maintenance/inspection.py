@@ -134,7 +134,7 @@ def roles(url: str, seconds: float) -> Finding:
             "ENABLE and FORCE it for each (docs/postgres.md)",
         )
     if bypasses:
-        cause = f"the user {user!r} passes every row-level security, so nothing stands behind the principal's reach"
+        cause = f"the user {user!r} bypasses row-level security, so nothing stands behind the principal's reach"
         return Finding(
             Condition.DEGRADED,
             "bypassed",

@@ -25,6 +25,7 @@ from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST
 from memory_mcp.storage.documents.sections import mark_emptied
+from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry, lock
 from memory_mcp.storage.postgres.db.portable import PortableSql
@@ -45,10 +46,8 @@ _INSERT: Final = """
 """
 
 
-_TURNS: Final = 0x6D656D32
-"""The class of the advisory locks of writers that might write the same ("mem2")."""
 _BUCKETS: Final = 1_024
-"""So many of them: a bulk store may not take more locks than the server has room for."""
+"""So many locks of texts and ids: a bulk store may not take more than the server has room for."""
 
 
 def add(db: PgSession, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
@@ -66,7 +65,7 @@ def take_turns(db: PgSession, names: Iterable[tuple[str, str]]) -> None:
     """Wait for other writers of what has the same names in a namespace, so that one sees what the other wrote."""
     hashes = {zlib.crc32(f"{namespace}\0{name}".encode()) % _BUCKETS for namespace, name in names}
     db.execute(  # in order, so that none waits in a ring
-        "SELECT count(pg_advisory_xact_lock(%s, b)) FROM unnest(%s::int[]) AS b", (_TURNS, sorted(hashes))
+        "SELECT count(pg_advisory_xact_lock(%s, b)) FROM unnest(%s::int[]) AS b", (locks.TURNS, sorted(hashes))
     )
 
 
