@@ -17,6 +17,7 @@ from memory_mcp.server.web.front import PageFront, register_of_user, store_of
 from memory_mcp.server.web.whereabouts import Register, Whereabouts
 
 ASKING_S: Final = 5.0
+NO_PAGE: Final = "memory-mcp: opening the page in your browser; if it does not appear, run `memory-mcp open --print`"
 ENDS: Final = "it ends with Ctrl-C, or when no page has been open for 15 minutes"
 
 
@@ -32,7 +33,9 @@ class _Opener:
         """Show a link that signs in; it is good for one sign-in within a minute."""
         if self.prints or self.as_json:
             say(address, {"link": address, "started": started}, as_json=self.as_json)
-        elif not self._in_browser(address):
+            return
+        click.echo(NO_PAGE, err=True)  # some browsers may not read the file, and say so nowhere but in their window
+        if not self._in_browser(address):
             click.echo(f"no browser could be started; open this within a minute: {address}")
 
     def _in_browser(self, address: str) -> bool:
@@ -68,11 +71,11 @@ def _link_of_running(register: Register, store: str) -> str | None:
 
 def _ask(register: Register, front: Whereabouts) -> str | None:
     """Let a front write a link where only this user reads it; None if it does not."""
-    reply = register.new_reply()
     try:
+        reply = register.new_reply()
         # Not verified: what proves the front is the file that it writes.
         httpx2.post(f"{front.url}/sign-in/link", json={"reply": reply}, timeout=ASKING_S, verify=False, trust_env=False)
-    except httpx2.HTTPError:
+    except (httpx2.HTTPError, OSError):
         return None
     return register.take(reply)
 

@@ -29,6 +29,7 @@ MAX_METADATA_DEPTH: Final = 100
 """Maximum nesting of metadata; clients cannot parse more than 200 levels (pydantic's limit)."""
 MAX_ITEMS: Final = 1_000
 """Maximum memories in one bulk store."""
+LAST_REVISION: Final = 2**31 - 1
 MAX_QUERY: Final = 10_000
 
 Metadata = Mapping[str, object]

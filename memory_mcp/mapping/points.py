@@ -20,8 +20,10 @@ CATEGORIES: Final = 7
 OTHER: Final = CATEGORIES
 NONE: Final = CATEGORIES + 1
 """The categories of all further labels, and of memories without one."""
-MOST_SETS: Final = 8
+MOST_SETS: Final = 32
 """Sets of points that are remembered, 0.8 MB for 100,000 memories each."""
+MOST_OF_ONE: Final = 4
+"""Sets of one caller; a further one takes the place of the caller's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ class PointSets:
         """Remember a caller's points, which lie in these namespaces, and return their name."""
         name = secrets.token_urlsafe(9)
         self._held[caller, name] = keys, namespaces
+        own = [held for held in self._held if held[0] == caller]
+        for held in own[:-MOST_OF_ONE]:
+            del self._held[held]
         if len(self._held) > MOST_SETS:
             self._held.popitem(last=False)
         return name

@@ -29,6 +29,8 @@ LEASE_S: Final = 60.0
 """It is extended while the map is drawn; after `kill -9` another front begins again."""
 EVERY_S: Final = 10.0
 """Seconds between two rounds of adding what is new."""
+EVENTS: Final = 1_000
+"""Writes read at once."""
 READ_ONLY: Final = "there is no map yet, and this server only reads; open the page of one that writes to draw it"
 
 Coloring = Literal["type", "tag", "namespace"]
@@ -181,9 +183,19 @@ class Maps:
         mark = await self._mark(seq := await self._store.generation()) or StoreMark(seq, "")
         drawing = Drawing(self._store, space, mark, self._report)
         known = None if anew else await self.current()
+        if known is not None and await self._has_purged(known.mark.seq):
+            known = None  # what was deleted for good is to be forgotten here too
         drawn = await drawing.whole() if known is None else await drawing.caught_up(known)
         if drawn is not known:
             await asyncio.to_thread(files.write, self._path, drawn)
+
+    async def _has_purged(self, after: int) -> bool:
+        """Return whether memories were deleted for good since a write, or nobody knows any more."""
+        while events := await self._store.events(after, EVENTS):
+            if isinstance(events, MissedChanges) or any(event.kind == "purge" for event in events):
+                return True
+            after = events[-1].seq
+        return False
 
     def _report(self, share: float) -> None:
         self._progress = MapProgress(MapState.DRAWING, share)
@@ -222,7 +234,9 @@ class Maps:
         return await asyncio.to_thread(Points.of, known, found)
 
     async def memories(self, caller: str, name: str, numbers: Sequence[int]) -> list[Memory]:
-        """Return the memories at some points that a caller was given; those that are gone are left out.
+        """Return the memories at some points that a caller was given; those that are gone are absent.
+
+        A store that was restored over this one may have other memories under the same keys.
 
         Raises:
             NotFoundError: the points are not remembered any more.

@@ -81,7 +81,8 @@ class Bulk:
         memory = await self._memories.get(memory_id, self._reach)
         if action.name == "delete":
             await self._memories.delete(memory_id, self._reach, dry_run=False)
-            return _done(memory)
+            # As it was deleted: an edit that came in between must not stand in the undo's way.
+            return _done(await self._memories.deleted(memory_id, self._reach))
         changed = await self._memories.update(memory_id, self._reach, _change_of(action, memory), memory.revision)
         return None if changed.revision == memory.revision else _done(changed)
 
@@ -102,8 +103,7 @@ class Bulk:
             ConflictError: it says something else.
         """
         if memory.revision != one.revision:
-            past = {was.revision: was for was in await self._memories.revisions(memory)}
-            was = past.get(one.revision)
+            was = await self._memories.revision(memory, one.revision)
             if was is None or _says(was) != _says(memory):
                 raise ConflictError("it changed meanwhile")
         return memory

@@ -100,8 +100,14 @@ class Memories:
         """
         return await self._store.get(memory_id, reach.namespace, any_namespace=not reach.bound)
 
-    async def revisions(self, memory: Memory) -> list[Revision]:
-        return await self._store.revisions(memory)
+    async def revisions(self, memory: Memory, *, before: int | None = None, limit: int | None = None) -> list[Revision]:
+        """Return what a memory was, oldest first: before a revision, and the last of it if there is a limit."""
+        return await self._store.revisions(memory, before=before, limit=limit)
+
+    async def revision(self, memory: Memory, number: int) -> Revision | None:
+        """Return what a memory was at an earlier revision; None if there is no such one."""
+        found = await self.revisions(memory, before=number + 1, limit=1)
+        return next((was for was in found if was.revision == number), None)
 
     async def update(self, memory_id: str, reach: Reach, change: Change, expected_revision: int | None) -> Memory:
         """Replace fields; a new content gets new vectors.
@@ -128,8 +134,7 @@ class Memories:
             ForbiddenError: it lies in a namespace that the caller only reads.
             ConflictError: its revision is not the expected one.
         """
-        revisions = await self.revisions(await self.get(memory_id, reach))
-        was = next((one for one in revisions if one.revision == revision), None)
+        was = await self.revision(await self.get(memory_id, reach), revision)
         if was is None:
             raise NotFoundError(f"revision: the memory {memory_id!r} has no earlier revision {revision}")
         change = Change(content=was.content, tags=was.tags, type=was.type, metadata=was.metadata)

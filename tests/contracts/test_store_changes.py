@@ -42,6 +42,8 @@ async def test_old_revisions_stay_readable_oldest_first(store: Store, clock: Fak
     assert (one.revision, one.content, one.tags, one.metadata, one.type) == (1, "one", ("a", "b"), {"n": 1}, "note")
     assert (two.revision, two.content, two.tags) == (2, "two", ("two",))
     assert two.updated_at - one.updated_at == timedelta(seconds=1)
+    for before, limit, found in ((2, None, [one]), (3, 1, [two]), (None, 1, [two]), (1, None, []), (9, 2, [one, two])):
+        assert await store.revisions(memory, before=before, limit=limit) == found
     assert await store.revisions(await put(store, "another")) == []
 
 

@@ -58,7 +58,9 @@ async def test_a_running_front_is_opened(serve: Serve, command: Command) -> None
         assert http.get("/session").json()["name"] == "local user"
         for headers, status in FOREIGN:
             for path in ("/session", "/", "/static/app.js"):
-                assert http.get(path, headers=headers).status_code == status, (headers, path)
+                answer = http.get(path, headers=headers)
+                assert answer.status_code == status, (headers, path)
+                assert answer.headers["content-security-policy"] == "default-src 'self'"
             assert http.post("/sign-out", headers=headers).status_code == status
         assert http.post("/sign-out", headers={"Origin": place}).status_code == 204
         assert http.post(front.url, json={}).status_code == 401
@@ -155,7 +157,10 @@ class Opening:
 
 BROWSER = """#!/bin/sh
 printf '%s' "$1" > "$HOME/asked.new" && mv "$HOME/asked.new" "$HOME/asked" && echo asked
+exec >/dev/null 2>&1
+for _ in $(seq 600); do [ -e "$HOME/read" ] && exit; sleep 0.1; done
 """
+"""Like a browser in a terminal, it comes back when its user has read."""
 
 
 @pytest.fixture
@@ -166,13 +171,14 @@ def opening(environment: dict[str, str], folder: Path) -> Iterator[Opening]:
     browser.chmod(0o755)
     started = Opening(environment | {"BROWSER": str(browser)})
     yield started
+    (folder / "read").touch()
     if started.process.poll() is None:
         started.process.kill()
         started.process.wait()
 
 
 def test_without_a_front_one_is_started(opening: Opening, folder: Path) -> None:
-    """On a free port of this machine; the browser is led there by a private file, and Ctrl-C ends it at once."""
+    """On a free port of this machine; a browser that waits is led there by a private file; Ctrl-C ends it at once."""
     assert opening.line() == "asked"
     asked = (folder / "asked").read_text()
     assert asked.startswith("file://")

@@ -110,9 +110,11 @@ class FakeRecords(OnShelves):
             raise NotFoundError(f"id: no memory {memory_id!r} is stored")
         return min(found, key=lambda memory: memory.namespace != namespace)
 
-    async def revisions(self, memory: Memory) -> list[Revision]:
+    async def revisions(self, memory: Memory, *, before: int | None = None, limit: int | None = None) -> list[Revision]:
         """Return what the memory was before, oldest first."""
-        return list(self.shelves.revisions.get(memory.key, ()))
+        known = self.shelves.revisions.get(memory.key, ())
+        found = [was for was in known if before is None or was.revision < before]
+        return found if limit is None else found[max(0, len(found) - limit) :]
 
     async def update(
         self, memory: Memory, change: Change, embedded: Embedded | None, expected_revision: int | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -28,10 +29,10 @@ def memories() -> Memories:
     return on_an_empty_store()
 
 
-def on_an_empty_store() -> Memories:
+def on_an_empty_store(store: FakeStore | None = None) -> Memories:
     """Return the service on an empty store."""
     indexer = Indexer(FakeEmbedder(), interactive_budget_s=1, bulk_budget_s=20)
-    return Memories(FakeStore(), indexer, on_pending=lambda: None)
+    return Memories(store or FakeStore(), indexer, on_pending=lambda: None)
 
 
 async def put(memories: Memories, name: str, *tags: str, namespace: str = "here") -> None:
@@ -179,3 +180,26 @@ async def test_an_earlier_revision_comes_back_as_a_new_one(memories: Memories) -
     assert [was.content for was in await memories.revisions(back)] == ["text a", "other"]
     with pytest.raises(NotFoundError, match="no earlier revision 3"):
         await memories.revert("a", HERE, 3, None)
+
+
+class EditedMeanwhile(FakeStore):
+    """A store in which somebody edits a memory just before it is deleted."""
+
+    async def delete(
+        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, any_namespace: bool = False
+    ) -> list[str]:
+        """Edit, then delete."""
+        for memory_id in memory_ids or ():
+            await self.update(await self.get(memory_id, "here"), Change(type="edited"), None, None)
+        return await super().delete(memory_ids, filters, dry_run=dry_run, any_namespace=any_namespace)
+
+
+async def test_what_was_edited_just_before_its_deletion_comes_back() -> None:
+    """The undo brings the edit back."""
+    memories = on_an_empty_store(EditedMeanwhile())
+    await put(memories, "a")
+    bulk = Bulk(memories, HERE)
+    done = await bulk.apply(BulkAction("delete"), ["a"])
+    undone = await bulk.undo("delete", done.done)
+    assert undone.refused == ()
+    assert await state(memories, "a") == [((), "edited")]

@@ -46,8 +46,8 @@ class Records(Protocol):
         """
         ...
 
-    async def revisions(self, memory: Memory) -> list[Revision]:
-        """Return the earlier revisions, oldest first."""
+    async def revisions(self, memory: Memory, *, before: int | None = None, limit: int | None = None) -> list[Revision]:
+        """Return the earlier revisions, oldest first: those before one, and the last of them if there is a limit."""
         ...
 
     async def update(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -46,8 +45,8 @@ class Front:
 class ServePage(Protocol):
     """Serves the page beside the protocol."""
 
-    def app(self, front: Front) -> ASGIApp:
-        """Return what answers its requests."""
+    def app(self, front: Front, check: CheckNames) -> ASGIApp:
+        """Return what answers its requests, once they have passed a check of their names."""
         ...
 
     def running(self, front: Front, end: Callable[[], None]) -> AbstractAsyncContextManager[None]:
@@ -60,7 +59,7 @@ class ServePage(Protocol):
 
 
 def make_app(
-    front: Front, services: LazyServices, protocol: Streamable, pages: Mapping[str, ASGIApp], page: ASGIApp | None
+    front: Front, services: LazyServices, protocol: Streamable, pages: Mapping[str, ASGIApp], page: ServePage | None
 ) -> ASGIApp:
     """Return the application of a server.
 
@@ -69,7 +68,7 @@ def make_app(
         services: made while the server starts.
         protocol: answers at `PATH`, whatever the method.
         pages: what answers a GET of each other path, the same check of Host, Origin and token before it.
-        page: what answers all other paths if the page is on; it asks who is signed in itself.
+        page: answers all other paths if the page is on; it asks who is signed in itself.
     """
 
     @contextlib.asynccontextmanager
@@ -87,7 +86,7 @@ def make_app(
         app.mount("/", behind_tokens)
     else:
         check = _of_page(binding, hosts, settings.http_allowed_origins)
-        app.mount("/", _beside(behind_tokens, {PATH, *pages}, page, check))
+        app.mount("/", _beside(behind_tokens, {PATH, *pages}, page.app(front, check)))
     return app
 
 
@@ -96,14 +95,11 @@ def _of_page(binding: Binding, hosts: Sequence[str], origins: Sequence[str]) -> 
     return check_names(hosts, [*origins, *(f"{binding.scheme}://{host}" for host in hosts)])
 
 
-def _beside(behind_tokens: ASGIApp, paths: Collection[str], page: ASGIApp, check: CheckNames) -> ASGIApp:
+def _beside(behind_tokens: ASGIApp, paths: Collection[str], page: ASGIApp) -> ASGIApp:
     """Return what passes these paths on to what wants a token, and all others to the page."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].rstrip("/") in paths:
-            await behind_tokens(scope, receive, send)
-        else:
-            await (await check(Request(scope)) or page)(scope, receive, send)
+        await (behind_tokens if scope["path"].rstrip("/") in paths else page)(scope, receive, send)
 
     return route
 

@@ -58,7 +58,7 @@ async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: Ser
     protocol = Streamable(server, settings.http_max_body_bytes)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     front = Front(settings, dispatcher, services.get, tokens, binding, port)
-    app = make_app(front, services, protocol, pages, page.app(front) if page else None)
+    app = make_app(front, services, protocol, pages, page)
     serving = _UvicornServer(_configured(app, binding), page.ending if page else lambda: None)
     _say(f"serving {front.url}{PATH}")
     try:

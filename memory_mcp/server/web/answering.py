@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from functools import partial
 from html import escape
 from typing import Final
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from memory_mcp.application.request import Request
@@ -38,11 +38,28 @@ def guarded(parts: Parts, work: SessionWork, *, changes: bool) -> Endpoint:
             if changes:
                 check_csrf(request, session)
             answer = partial(_answer, work, request, session)
-            return await parts.given.dispatcher.run(Request(session.principal, "page", answer))
+            response = await parts.given.dispatcher.run(Request(session.principal, "page", answer))
         except MemoryMcpError as error:
             return refused(error)
+        if isinstance(response, StreamingResponse):
+            response.body_iterator = _while_valid(parts, session, response.body_iterator)
+        return response
 
     return endpoint
+
+
+async def _while_valid(
+    parts: Parts, session: PageSession, pieces: AsyncIterable[str | bytes | memoryview]
+) -> AsyncIterator[str | bytes | memoryview]:
+    """Yield a long answer's pieces for as long as its session is valid: a download may take an hour."""
+    try:
+        async for piece in pieces:
+            if not parts.sessions.is_valid(session):
+                return
+            yield piece
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
 
 
 async def _answer(work: SessionWork, request: HttpRequest, session: PageSession) -> Response:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from memory_mcp.application.request import RequestKind
 from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.models import LAST_REVISION
 from memory_mcp.memories.bulk import AT_ONCE, ActionName, Bulk, BulkAction, BulkOutcome, Changed, UndoneName
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Action, Answer, Visit
@@ -37,7 +38,7 @@ class ChangedMemory(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: MemoryId
-    revision: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1, le=LAST_REVISION)]
 
 
 class UndoArguments(Arguments):

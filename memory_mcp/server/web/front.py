@@ -6,15 +6,19 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_mcp.context.project import reach_of
 from memory_mcp.environment import own_folder
 from memory_mcp.server.http.app import Front
+from memory_mcp.server.http.guard import CheckNames
+from memory_mcp.server.web.headers import SafeHeaders
 from memory_mcp.server.web.session import Activity, Codes, Monotonic
 from memory_mcp.server.web.whereabouts import Register, Whereabouts, link
 from memory_mcp.settings import SQLITE, Settings
@@ -24,7 +28,7 @@ IDLE_S: Final = 15 * 60.0
 LOOKING_S: Final = 1.0
 
 Announce = Callable[[str], None]
-"""Is given a link to sign in with, once the front serves."""
+"""Is given a link to sign in with, once the front listens; called in a thread, so it may take its time."""
 
 
 def register_of_user() -> Register:
@@ -34,9 +38,8 @@ def register_of_user() -> Register:
 
 def store_of(settings: Settings) -> str:
     """Return what tells the stores of this user apart."""
-    place = (
-        settings.sqlite_path if settings.storage_backend == SQLITE else (settings.postgres_url, settings.sqlite_path)
-    )
+    file = settings.sqlite_path.resolve()
+    place = file if settings.storage_backend == SQLITE else (settings.postgres_url, file)
     return f"{settings.storage_backend}:{hashlib.sha256(str(place).encode()).hexdigest()}"  # an address has a password
 
 
@@ -67,11 +70,14 @@ class PageFront:
         self._codes = Codes(clock)
         self._register = register_of_user()
 
-    def app(self, front: Front) -> ASGIApp:
-        """Return the page, whose parts are imported with its first request."""
+    def app(self, front: Front, check: CheckNames) -> ASGIApp:
+        """Return the page, whose parts are imported with its first request that passes the check."""
         made: list[ASGIApp] = []
 
         async def page(scope: Scope, receive: Receive, send: Send) -> None:
+            if refusal := await check(Request(scope)):
+                await SafeHeaders(refusal)(scope, receive, send)
+                return
             if not made:
                 made.append(self._make(front))
             await made[0](scope, receive, send)
@@ -108,7 +114,9 @@ class PageFront:
                     self._register.registered(Whereabouts(front.url, os.getpid(), store_of(front.settings)))
                 )
             if self._announce:
-                self._announce(link(front.url, self._codes.make()))
+                # A browser may be slow to come back, and a text browser comes back only when its user is done.
+                address = link(front.url, self._codes.make())
+                threading.Thread(target=self._announce, args=(address,), daemon=True, name="open").start()
             if self._ends_when_idle:
                 stack.callback(asyncio.create_task(self._watch(end)).cancel)
             yield

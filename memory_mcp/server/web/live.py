@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
@@ -13,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from memory_mcp.application.request import Request
+from memory_mcp.domain.errors import RateLimitedError
 from memory_mcp.domain.models import Event, MissedChanges
 from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.server.web.answering import VIEW_PATH, guarded
@@ -23,6 +26,8 @@ EVERY_S: Final = 15.0
 """Seconds of silence after which a line says that the stream goes on."""
 MOST_IDS: Final = 200
 """Of one event; a view that is told more reads anew."""
+MOST_STREAMS: Final = 40
+"""Of one principal: some in each of its sessions."""
 MOST_WAITING: Final = 1_000
 """Writes that wait for a slow browser; then it is told that it has missed some."""
 
@@ -36,6 +41,8 @@ class Live:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._open: Counter[str] = Counter()
+        """The streams of each principal."""
 
     def route(self) -> Route:
         return Route(f"{VIEW_PATH}/live", guarded(self._parts, self._answer, changes=False), methods=["GET"])
@@ -46,6 +53,8 @@ class Live:
         async def allowed() -> None:
             """Only the middleware is asked."""
 
+        if self._open[session.principal.id] >= MOST_STREAMS:
+            raise RateLimitedError("the page is open too many times; close some tabs", EVERY_S)
         await self._parts.given.dispatcher.run(Request(session.principal, "live", allowed, (Scope.READ,), "read"))
         return StreamingResponse(self._lines(session), media_type="application/x-ndjson")
 
@@ -53,21 +62,27 @@ class Live:
         """Yield a line for each write, for as long as the session is valid and the front runs."""
         waiting: Waiting = asyncio.Queue(MOST_WAITING)
         services = await self._parts.given.services()
-        with self._parts.given.activity.streaming(partial(_put, waiting, None)):
+        with self._counted(session), self._parts.given.activity.streaming(partial(_put, waiting, None)):
             async with services.watching.listening(partial(_put, waiting)):
                 yield _line({"kind": "hello"})
                 while (lines := await _next(waiting, session.principal.reach)) is not None:
-                    if not self._parts.sessions.is_valid(session):
-                        return
                     for line in lines:
                         yield line
+
+    @contextmanager
+    def _counted(self, session: PageSession) -> Iterator[None]:
+        self._open[session.principal.id] += 1
+        try:
+            yield
+        finally:
+            self._open[session.principal.id] -= 1
 
 
 def _put(waiting: Waiting, written: LiveWrites | None) -> None:
     """Let what is written wait; a browser that does not read is told that it has missed some."""
     if waiting.full():
         waiting.get_nowait()
-        written = MissedChanges(0)
+        written = None if written is None else MissedChanges(0)
     waiting.put_nowait(written)
 
 

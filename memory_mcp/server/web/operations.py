@@ -11,12 +11,20 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from memory_mcp.domain.errors import ConflictError, InternalError, MemoryMcpError, NotFoundError, RateLimitedError, cut
+from memory_mcp.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InternalError,
+    MemoryMcpError,
+    NotFoundError,
+    RateLimitedError,
+    cut,
+)
 
 KEPT: Final = 20
 """Of those that have ended."""
 AT_ONCE: Final = 4
-"""More would only wait for the same disk."""
+"""Under way for everybody, more would only wait for the same disk; and plans of one owner that wait for a word."""
 PATIENCE_S: Final = 3_600.0
 """Seconds that a plan waits for its user's word."""
 
@@ -58,14 +66,27 @@ class Operation:
     report: object = None
     """What the template shows of it; its type belongs to the kind."""
     ended: datetime | None = None
+    is_allowed: Callable[[], bool] = lambda: True
+    """Whether its owner's token still holds."""
     _word: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self, step: str, total: int | None = None) -> None:
-        """Begin the next step."""
+        """Begin the next step; raises ForbiddenError as `advance`."""
+        self._check_allowed()
         self.step, self.done, self.total = step, 0, total
 
     def advance(self, done: int) -> None:
+        """Note how far it is.
+
+        Raises:
+            ForbiddenError: its owner's token was revoked, or has expired.
+        """
+        self._check_allowed()
         self.done = done
+
+    def _check_allowed(self) -> None:
+        if not self.is_allowed():
+            raise ForbiddenError("the token that began this was revoked or has expired; sign in with another")
 
     async def confirmed(self, report: object) -> None:
         """Show a plan, and wait for its user's word.
@@ -77,9 +98,10 @@ class Operation:
         async with asyncio.timeout(PATIENCE_S):
             await self._word.wait()
         self.state = OperationState.RUNNING
+        self._check_allowed()
 
     def confirm(self) -> None:
-        """Give the word.
+        """Give the word; see `Operations.confirm`.
 
         Raises:
             ConflictError: it does not wait for one.
@@ -100,20 +122,61 @@ class Operations:
         self._held: dict[str, Operation] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, owner: str, kind: str, subject: str, work: OperationWork, *, can_cancel: bool = True) -> Operation:
-        """Begin something.
-
-        Raises:
-            RateLimitedError: too much is under way.
-        """
-        if len(self._tasks) >= AT_ONCE:
-            raise RateLimitedError(f"{AT_ONCE} backups and imports are under way already", 10)
+    def start(
+        self,
+        owner: str,
+        kind: str,
+        subject: str,
+        work: OperationWork,
+        *,
+        can_cancel: bool = True,
+        is_allowed: Callable[[], bool] = lambda: True,
+    ) -> Operation:
+        """Begin something; raises RateLimitedError as `check_room`."""
+        self.check_room(owner)
         self._forget()
-        operation = Operation(secrets.token_hex(8), owner, kind, subject, datetime.now(UTC), can_cancel=can_cancel)
+        operation = Operation(
+            secrets.token_hex(8),
+            owner,
+            kind,
+            subject,
+            datetime.now(UTC),
+            can_cancel=can_cancel,
+            is_allowed=is_allowed,
+        )
         self._held[operation.id] = operation
         task = asyncio.create_task(self._run(operation, work))
         self._tasks[operation.id] = task
         task.add_done_callback(partial(self._settle, operation))
+        return operation
+
+    def check_room(self, owner: str) -> None:
+        """Refuse what would be too much for now; a plan that waits for a word is in nobody's way but its owner's.
+
+        Raises:
+            RateLimitedError: too much is under way.
+        """
+        self._check_running()
+        if sum(operation.state is OperationState.WAITING for operation in self.of(owner)) >= AT_ONCE:
+            raise RateLimitedError(f"{AT_ONCE} imports wait for your word already; start or cancel them", 10)
+
+    def _check_running(self) -> None:
+        running = [each for each in self._tasks if self._held[each].state is not OperationState.WAITING]
+        if len(running) >= AT_ONCE:
+            raise RateLimitedError(f"{AT_ONCE} backups and imports are under way already", 10)
+
+    def confirm(self, owner: str, operation_id: str) -> Operation:
+        """Let a plan be carried out.
+
+        Raises:
+            NotFoundError: as `get`.
+            ConflictError: it does not wait for a word.
+            RateLimitedError: too much is under way.
+        """
+        operation = self.get(owner, operation_id)
+        if operation.state is OperationState.WAITING:
+            self._check_running()
+        operation.confirm()
         return operation
 
     async def _run(self, operation: Operation, work: OperationWork) -> None:

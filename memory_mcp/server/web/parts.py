@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from pydantic_core import from_json
@@ -21,6 +22,7 @@ from memory_mcp.server.web.operations import Operations
 from memory_mcp.server.web.rendering import Templates
 from memory_mcp.server.web.session import Activity, Codes, Monotonic, PageSession, Sessions
 from memory_mcp.server.web.texts import text
+from memory_mcp.server.web.uploads import Uploads
 from memory_mcp.server.web.view import Visit
 from memory_mcp.server.web.whereabouts import Register
 from memory_mcp.settings import Settings
@@ -57,6 +59,7 @@ class Parts:
         self.sessions = Sessions(given.tokens, given.default, given.clock)
         self.templates = Templates()
         self.operations = Operations()
+        self.uploads = Uploads()
         self.cookie: Final = f"memory_mcp_{given.port}"
 
     def session(self, request: HttpRequest) -> PageSession | None:
@@ -78,6 +81,8 @@ class Parts:
             self.templates,
             given.tokens,
             self.operations,
+            self.uploads,
+            partial(self.sessions.is_allowed, session),
         )
 
 

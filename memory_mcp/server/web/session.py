@@ -22,8 +22,8 @@ from memory_mcp.server.web.whereabouts import CODE_S
 IDLE_S: Final = 12 * 3600.0
 """Seconds without a request after which a session ends."""
 MOST_CODES: Final = 20
-MOST_SESSIONS: Final = 200
-"""The one that was idle longest ends for a new one."""
+MOST_SESSIONS: Final = 20
+"""Of one principal; the one of its own that was idle longest ends for a new one."""
 BYTES: Final = 32
 
 Monotonic = Callable[[], float]
@@ -121,16 +121,20 @@ class Sessions:
 
     def open(self, token: Token | None) -> Opened:
         """Open a session for a token's holder, or for the local user."""
-        while len(self._sessions) >= MOST_SESSIONS:
-            del self._sessions[min(self._sessions, key=lambda each: self._sessions[each].seen)]
-        cookie, secret = secrets.token_urlsafe(BYTES), secrets.token_urlsafe(BYTES)
         principal = token.principal(self._default) if token else local_user(self._default)
+        self._make_room(principal.id)
+        cookie, secret = secrets.token_urlsafe(BYTES), secrets.token_urlsafe(BYTES)
         csrf = secrets.token_urlsafe(BYTES)
         session = PageSession(
             _digest(cookie), principal, csrf, _digest(secret), token.id if token else None, self._clock()
         )
         self._sessions[session.id] = session
         return Opened(cookie, secret, session)
+
+    def _make_room(self, principal: str) -> None:
+        own = sorted((each for each in self._sessions.values() if each.principal.id == principal), key=_seen)
+        for session in own[: max(0, len(own) - MOST_SESSIONS + 1)]:
+            self.close(session)
 
     def find(self, cookie: str, secret: str) -> PageSession | None:
         """Return the session of a cookie and its secret, unless it has ended."""
@@ -147,10 +151,18 @@ class Sessions:
         """Return whether a session goes on: not idle for too long, and its token neither expired nor revoked."""
         if session.id not in self._sessions or self._clock() - session.seen >= IDLE_S:
             return False
+        return self.is_allowed(session)
+
+    def is_allowed(self, session: PageSession) -> bool:
+        """Return whether a session's token has neither expired nor been revoked; what it began may then go on."""
         return session.token is None or self._tokens.is_valid(session.token)
 
     def close(self, session: PageSession) -> None:
         self._sessions.pop(session.id, None)
+
+
+def _seen(session: PageSession) -> float:
+    return session.seen
 
 
 def _digest(secret: str) -> str:

@@ -19,8 +19,6 @@ from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.whereabouts import link
 
 MAX_BODY: Final = 4_096
-NOBODY: Final = Principal("page", "nobody", frozenset(), Reach("default"))
-"""Who signs in; their attempts count against one limit."""
 
 
 class SignIn:
@@ -40,10 +38,12 @@ class SignIn:
     async def _make_link(self, request: HttpRequest) -> Response:
         """Write a link to the private file that is named; who can read it belongs to this user."""
         try:
-            await self._count(request)
+            check_site(request)
             given = await json_body(request, MAX_BODY)
             reply = str(given.get("reply", ""))
-            self._parts.given.register.reply(reply, link(self._parts.given.url, self._parts.codes.make()))
+            register = self._parts.given.register
+            register.check_asked(reply)
+            register.reply(reply, link(self._parts.given.url, self._parts.codes.make()))
         except MemoryMcpError as error:
             return refused(error)
         except OSError as error:
@@ -52,8 +52,13 @@ class SignIn:
 
     async def _sign_in(self, request: HttpRequest) -> Response:
         try:
-            await self._count(request)
-            opened = self._open(await json_body(request, MAX_BODY))
+            check_site(request)
+            given = await json_body(request, MAX_BODY)
+            try:
+                opened = self._open(given)
+            except ForbiddenError:
+                await self._count_failure(request)
+                raise
         except MemoryMcpError as error:
             return refused(error)
         response = JSONResponse({"secret": opened.secret, **self._facts(opened.session)})
@@ -63,7 +68,10 @@ class SignIn:
             path="/",
             httponly=True,
             samesite="strict",
-            secure=self._parts.given.url.startswith("https:"),
+            # Behind a proxy the browser alone knows that it speaks TLS.
+            secure=any(
+                each.startswith("https:") for each in (self._parts.given.url, request.headers.get("origin", ""))
+            ),
         )
         return response
 
@@ -110,14 +118,19 @@ class SignIn:
             "read_only": visit.settings.read_only,
         }
 
-    async def _count(self, request: HttpRequest) -> None:
-        """Count an attempt; raises RateLimitedError, or ForbiddenError as `check_site`."""
-        check_site(request)
+    async def _count_failure(self, request: HttpRequest) -> None:
+        """Count a failed attempt from an address; good ones pass, so that nobody can lock others out.
+
+        Raises:
+            RateLimitedError: there were too many.
+        """
 
         async def nothing() -> None:
             """Only the middleware is asked."""
 
-        await self._parts.given.dispatcher.run(Request(NOBODY, "sign-in", nothing, kind="write"))
+        place = request.client.host if request.client else ""
+        nobody = Principal(f"page:{place}", "nobody", frozenset(), Reach("default"))
+        await self._parts.given.dispatcher.run(Request(nobody, "sign-in", nothing, kind="write"))
 
 
 def _more(principal: Principal) -> list[str]:

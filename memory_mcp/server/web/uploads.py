@@ -6,19 +6,23 @@ A file's name is text: nothing is opened or made by it. What is too much is refu
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
-from collections.abc import AsyncIterator
+import unicodedata
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from memory_mcp.domain.errors import NO_ROOM, DiskFullError, InvalidArgumentError, StoreError, cut
+from memory_mcp.domain.errors import NO_ROOM, DiskFullError, InvalidArgumentError, RateLimitedError, StoreError, cut
 
 MAX_LINE: Final = 256 << 10
 """Bytes of the line: a hundred long names."""
 MAX_NAME: Final = 255
+AT_ONCE: Final = 4
+AT_ONCE_OF_ONE: Final = 2
 _MB: Final = 1_000_000
 
 
@@ -60,10 +64,40 @@ class Upload:
     """Of the files, in order; named by their numbers."""
 
 
-async def receive(stream: AsyncIterator[bytes], folder: Path, bounds: UploadBounds) -> Upload:
-    """Write the files of a request to a folder.
+class Uploads:
+    """How many a front takes at once: they fill its disk, and documents its memory."""
+
+    def __init__(self) -> None:
+        self._owners: list[str] = []
+        self.reading = asyncio.Lock()
+        """Is held by who has the files of one in memory."""
+
+    @contextlib.contextmanager
+    def one(self, owner: str) -> Iterator[None]:
+        """Take an upload of somebody's for as long as the context lasts.
+
+        Raises:
+            RateLimitedError: too many come in already.
+        """
+        if len(self._owners) >= AT_ONCE or self._owners.count(owner) >= AT_ONCE_OF_ONE:
+            raise RateLimitedError(f"{len(self._owners)} uploads are under way already; wait for them", 10)
+        self._owners.append(owner)
+        try:
+            yield
+        finally:
+            self._owners.remove(owner)
+
+
+async def receive(
+    stream: AsyncIterator[bytes],
+    folder: Path,
+    bounds: UploadBounds,
+    check_fields: Callable[[Mapping[str, object]], object] = lambda _: None,
+) -> Upload:
+    """Write the files of a request to a folder, once the form's fields have passed their check.
 
     Raises:
+        MemoryMcpError: the fields have not.
         InvalidArgumentError: there are too many or too large ones, or the body is not what it says.
         DiskFullError: there is no room for them.
         StoreError: the folder cannot be written.
@@ -72,6 +106,7 @@ async def receive(stream: AsyncIterator[bytes], folder: Path, bounds: UploadBoun
     body = _Body(stream)
     head = _head(await body.line())
     _check(head, bounds)
+    check_fields(head.fields)
     paths = [folder / str(number) for number in range(len(head.files))]
     for path, file in zip(paths, head.files, strict=True):
         await _write(path, body, file.size)
@@ -95,6 +130,8 @@ def _check(head: UploadHead, bounds: UploadBounds) -> None:
     if len(head.files) > bounds.files:
         raise InvalidArgumentError("files", f"{len(head.files)} are too many; send at most {bounds.files} at once")
     for file in head.files:
+        if not file.name or any(unicodedata.category(sign) == "Cc" for sign in file.name):
+            raise InvalidArgumentError("files", f"{cut(file.name)!r} is no name that can be shown; rename the file")
         if file.size > bounds.file_bytes:
             raise InvalidArgumentError(cut(file.name), f"has {_mb(file.size)}; the most is {_mb(bounds.file_bytes)}")
         if not file.size:

@@ -14,8 +14,9 @@ from memory_mcp.application.request import Request, RequestKind, ToolCall
 from memory_mcp.domain.errors import ForbiddenError
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import Principal, Reach, Scope
-from memory_mcp.server.web.operations import Operations
+from memory_mcp.server.web.operations import Operation, Operations, OperationWork
 from memory_mcp.server.web.rendering import Templates
+from memory_mcp.server.web.uploads import Uploads
 from memory_mcp.settings import Settings
 from memory_mcp.tools import why_left_out
 from memory_mcp.tools.base import Arguments, ArgumentsT, ResultT, Tool
@@ -37,6 +38,9 @@ class Visit:
     templates: Templates
     tokens: Tokens
     operations: Operations
+    uploads: Uploads
+    is_allowed: Callable[[], bool]
+    """Whether the caller's token still holds."""
 
     @property
     def reach(self) -> Reach:
@@ -84,6 +88,12 @@ class Visit:
         """Do what concerns all namespaces; otherwise as `run`."""
         self.principal.require_operator()
         return await self.run(name, work, (Scope.ADMIN,), kind)
+
+    def begin(self, kind: str, subject: str, work: OperationWork, *, can_cancel: bool = True) -> Operation:
+        """Begin what nobody waits for; raises RateLimitedError as `Operations.start` does."""
+        return self.operations.start(
+            self.principal.id, kind, subject, work, can_cancel=can_cancel, is_allowed=self.is_allowed
+        )
 
     def check_writes(self) -> None:
         """Refuse to write where that is forbidden.

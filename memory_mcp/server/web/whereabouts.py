@@ -1,8 +1,8 @@
 """Where the fronts of this user serve the page: private files that `memory-mcp open` reads.
 
-A front answers a request for a link by writing it to a file that the asker has named, and the asker goes where the file
-says. So both know that they belong to the same user: another program that has taken the port of a front that died can
-neither write such a file nor have a link to itself written.
+Who asks a front for a link makes an empty file first; the front writes the link beside it, and the asker goes where
+that says. So both know that they belong to the same user: another program that has taken the port of a front that died
+can neither write such a file nor have a link to itself written, and another user's can have no link made.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from pathlib import Path
 from typing import Final
 
 from memory_common import whole_file
-from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError
 
 PRIVATE_FOLDER: Final = 0o700
+PRIVATE_FILE: Final = 0o600
 REPLY: Final = re.compile(r"[0-9a-f]{32}")
+ASKED_SUFFIX: Final = ".asked"
 LINK_SUFFIX: Final = ".link"
 LEAFLET_SUFFIX: Final = ".html"
 CODE_S: Final = 60.0
 """Seconds that a sign-in link works."""
 LEAFLET: Final = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={address}">'
-LEFT: Final = (LINK_SUFFIX, LEAFLET_SUFFIX)
+LEFT: Final = (ASKED_SUFFIX, LINK_SUFFIX, LEAFLET_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +72,43 @@ class Register:
         found = [front for path in self._files() if (front := _read(path)) and front.store == store]
         return [front for front in found if _runs(front.pid)]
 
-    def reply(self, name: str, address: str) -> None:
-        """Write a link to the file that its asker reads.
+    def check_asked(self, name: str) -> None:
+        """Refuse a reply that nobody of this user waits for.
 
         Raises:
             InvalidArgumentError: it is not such a name.
-            OSError: the file cannot be written.
+            ForbiddenError: there is no such file, or it was replied to already.
         """
         if not REPLY.fullmatch(name):
             raise InvalidArgumentError("reply", "must be 32 hexadecimal digits")
+        try:
+            self._asked(name).unlink()
+        except OSError as error:
+            raise ForbiddenError("nobody asked for this link; run `memory-mcp open`") from error
+
+    def reply(self, name: str, address: str) -> None:
+        """Write a link to the file that its asker reads; see `check_asked`.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         self._make()
         self._prune()
         whole_file.write(self._folder / f"{name}{LINK_SUFFIX}", address.encode())
 
     def new_reply(self) -> str:
-        """Return a name that nobody has used."""
-        return secrets.token_hex(16)
+        """Ask for a link under a name that nobody has used, and return it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self._make()
+        name = secrets.token_hex(16)
+        self._asked(name).touch(mode=PRIVATE_FILE)
+        return name
+
+    def _asked(self, name: str) -> Path:
+        return self._folder / f"{name}{ASKED_SUFFIX}"
 
     def take(self, name: str) -> str | None:
         """Return the link of a reply and remove its file; None if there is none."""

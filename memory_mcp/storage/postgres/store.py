@@ -80,8 +80,8 @@ class PostgresStore:
     async def get(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
         return await self._database.read(lambda db: reads.get(db, memory_id, namespace, any_namespace=any_namespace))
 
-    async def revisions(self, memory: Memory) -> list[Revision]:
-        return await self._database.read(lambda db: reads.revisions_of(db, memory))
+    async def revisions(self, memory: Memory, *, before: int | None = None, limit: int | None = None) -> list[Revision]:
+        return await self._database.read(lambda db: reads.revisions_of(db, memory, before, limit))
 
     async def update(
         self, memory: Memory, change: Change, embedded: Embedded | None, expected_revision: int | None

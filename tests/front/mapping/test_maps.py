@@ -174,6 +174,22 @@ async def test_deleted_memories_vanish_at_once(store: SqliteStore, maps: Maps) -
     assert len((await seen(maps)).keys) == 2 * EACH
 
 
+async def test_memories_that_are_deleted_for_good_leave_the_map(store: SqliteStore, maps: Maps) -> None:
+    """Their places and what was learned of their vectors, once it is looked at; in the trash they still count."""
+    await drawn(maps)
+    before = await maps.current()
+    await store.delete(None, Filters("here", tags=("group 0",)), dry_run=False)
+    await drawn(maps, anew=False)
+    assert await maps.current() == before
+    await store.purge(datetime.max.replace(tzinfo=UTC))
+    await drawn(maps, anew=False)
+    after = await maps.current()
+    assert before is not None
+    assert after is not None
+    assert len(after.keys) == len(before.keys) - EACH
+    assert after.model != before.model
+
+
 async def test_a_map_of_another_models_vectors_is_none(store: SqliteStore, maps: Maps) -> None:
     """After the space was replaced, it is drawn again."""
     await drawn(maps)

@@ -75,7 +75,7 @@ class PageSite:
 
     async def code(self, http: httpx2.AsyncClient) -> str:
         """Return a code to sign in with."""
-        reply = os.urandom(16).hex()
+        reply = self.register.new_reply()
         assert (await http.post("/sign-in/link", json={"reply": reply})).status_code == 204
         link = self.register.take(reply)
         assert link is not None

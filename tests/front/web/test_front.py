@@ -90,6 +90,14 @@ async def test_a_front_is_found_by_its_store_while_it_runs(settings: Settings, t
         assert register.of_store(store) == []
 
 
+def test_a_store_is_the_same_by_any_path(settings: Settings, tmp_path: Path) -> None:
+    """Through a link, or by a detour."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    for path in (tmp_path / "link" / "memory.db", tmp_path / "link" / ".." / tmp_path.name / "memory.db"):
+        assert store_of(load(sqlite_path=path)) == store_of(settings)
+    assert store_of(load(sqlite_path=tmp_path / "other.db")) != store_of(settings)
+
+
 def test_what_is_left_behind_is_removed(tmp_path: Path) -> None:
     """Links that no longer work, and fronts that were killed; what is no such file is left alone."""
     register = Register(tmp_path)
@@ -100,6 +108,7 @@ def test_what_is_left_behind_is_removed(tmp_path: Path) -> None:
     for name, text in {"1.json": json.dumps({"url": "x", "pid": 2**22 + 1, "store": "s"}), "2.json": "{"}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "note.txt").touch()
+    os.utime(tmp_path / f"{register.new_reply()}.asked", (0, 0))
     register.reply("1" * 32, "http://new")
     assert {path.name for path in tmp_path.iterdir()} == {"note.txt", f"{'1' * 32}.link"}
     assert register.take("1" * 32) == "http://new"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from memory_mcp.domain.models import NewMemory
 from memory_mcp.domain.principal import Scope
+from memory_mcp.mapping.points import MOST_OF_ONE
 from tests.front.web.kit import READ_WRITE, PageSite, SignedIn
 
 
@@ -67,11 +69,31 @@ async def test_a_tokens_map_has_what_lies_within_its_reach(site: PageSite) -> No
     assert sorted({namespace for _, namespace in at}) == ["default", "secret"]
 
 
+async def test_points_are_remembered_for_each_caller(site: PageSite) -> None:
+    """However often others load the map; and a memory that another store has under the same key is out of reach."""
+    await store(site, *(f"secret {number}" for number in range(12)), namespace="secret")
+    await drawn(site)
+    owner, guest = await site.sign_in(), await site.sign_in(READ_WRITE, "secret")
+    everything = await header(owner, "?namespace=secret")
+    sheets = [(await header(guest))["sheet"] for _ in range(2 * MOST_OF_ONE)]
+    assert len((await owner.act("map.at", sheet=everything["sheet"], points=[0]))["data"]["memories"]) == 1
+    assert "load the map again" in await guest.refusal("map.at", sheet=sheets[0], points=[0])
+    at = {"sheet": sheets[-1], "points": list(range(12))}
+    assert len((await guest.act("map.at", **at))["data"]["memories"]) == 12
+    held = site.store.shelves.memories
+    held.update({key: replace(memory, namespace="default") for key, memory in held.items()})
+    assert (await guest.act("map.at", **at))["data"]["memories"] == []
+
+
 async def test_who_only_reads_cannot_have_it_drawn_again(site: PageSite) -> None:
     """The button is not shown, and the call refused."""
     reader = await site.sign_in((Scope.READ,))
     assert "data-draw" not in await reader.view("/map")
     assert "scope" in await reader.refusal("map.draw")
+    bound = await site.sign_in(tuple(Scope), namespace="work")
+    assert "all namespaces" in await bound.refusal("map.draw")
+    assert "data-draw" not in await bound.view("/map")
+    assert (await bound.http.get("/view/map?namespace=other")).status_code == 403
 
 
 async def test_a_read_only_front_says_that_it_draws_none(tmp_path: Any) -> None:

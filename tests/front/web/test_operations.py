@@ -84,6 +84,48 @@ async def test_a_plan_waits_for_a_word() -> None:
         planned.confirm()
 
 
+async def _asks(operation: Operation) -> None:
+    await operation.confirmed("plan")
+    await asyncio.Event().wait()
+
+
+async def test_plans_that_wait_are_in_nobody_elses_way() -> None:
+    """Their owner has no further one; what they become counts when the word is given."""
+    operations = Operations()
+    waiting = [operations.start("me", "import", "", _asks) for _ in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    with pytest.raises(RateLimitedError, match="wait for your word"):
+        operations.start("me", "import", "", _asks)
+    running = [operations.start("you", "backup", "", _for_ever) for _ in range(AT_ONCE)]
+    with pytest.raises(RateLimitedError, match="under way"):
+        operations.confirm("me", waiting[0].id)
+    operations.cancel("you", running[0].id)
+    await _ended(operations, running[0])
+    operations.confirm("me", waiting[0].id)
+    for operation in waiting + running:
+        operations.cancel(operation.owner, operation.id)
+        await _ended(operations, operation)
+
+
+async def test_what_a_token_began_ends_with_it() -> None:
+    """A plan that waits is not carried out, and what is under way goes no further."""
+    operations, allowed = Operations(), [True]
+
+    async def work(operation: Operation) -> None:
+        operation.advance(1)
+        await operation.confirmed("plan")
+
+    planned = operations.start("me", "import", "", work, is_allowed=lambda: allowed[0])
+    await asyncio.sleep(0)
+    allowed[0] = False
+    operations.confirm("me", planned.id)
+    assert await _ended(operations, planned) is OperationState.FAILED
+    assert "was revoked" in planned.error
+    assert await _ended(operations, operations.start("me", "x", "", work, is_allowed=lambda: False)) is (
+        OperationState.FAILED
+    )
+
+
 async def test_there_is_a_bound_on_what_goes_on_and_on_what_is_kept() -> None:
     """More at once is refused for now; of those that ended the oldest are forgotten."""
     operations = Operations()

@@ -11,6 +11,7 @@ import pytest
 
 from memory_mcp.domain.principal import Scope
 from memory_mcp.server.web.parts import CSRF_HEADER, SECRET_HEADER
+from memory_mcp.server.web.session import MOST_SESSIONS
 from memory_mcp.server.web.views import VIEWS
 from tests.front.web.kit import PORT, READ_WRITE, PageSite, SignedIn
 
@@ -54,13 +55,24 @@ async def test_a_link_works_for_a_minute(site: PageSite, seconds: float, status:
 async def test_a_link_lies_in_a_private_file(site: PageSite, tmp_path: Path) -> None:
     """The answer itself says nothing; who cannot read the user's files gets no link."""
     async with site.http() as http:
-        answer = await http.post("/sign-in/link", json={"reply": "0" * 32})
+        reply = site.register.new_reply()
+        answer = await http.post("/sign-in/link", json={"reply": reply})
         assert answer.content == b""
     [file] = (tmp_path / "page").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
-    assert site.register.take("0" * 32) is not None
+    assert site.register.take(reply) is not None
     assert not file.exists()
+
+
+async def test_a_link_is_made_for_who_asked_in_the_private_folder(site: PageSite) -> None:
+    """Once; whoever else reaches the port has none made, so that those that are made stay good."""
+    async with site.http() as http:
+        code, reply = await site.code(http), site.register.new_reply()
+        answers = [await http.post("/sign-in/link", json={"reply": reply}) for _ in range(2)]
+        answers += [await http.post("/sign-in/link", json={"reply": f"{number:032x}"}) for number in range(30)]
+        assert [answer.status_code for answer in answers] == [204] + 31 * [403]
+        assert (await http.post("/sign-in", json={"code": code})).status_code == 200
 
 
 @pytest.mark.parametrize("reply", ["", "../../x", "0" * 31, "0" * 33, "G" * 32, f"{'0' * 32}/x", 7, None])
@@ -79,6 +91,14 @@ async def test_the_cookie_is_for_this_port_and_no_script(site: PageSite) -> None
     assert cookie.startswith(f"{COOKIE}=")
     assert {part.strip() for part in cookie.split(";")[1:]} == {"httponly", "samesite=strict", "path=/"}
     assert answer.json()["secret"] not in cookie
+
+
+async def test_a_cookie_over_tls_is_sent_over_tls_alone(site: PageSite) -> None:
+    """Also where a proxy ends TLS, which the browser's origin tells."""
+    async with site.http() as http:
+        code = await site.code(http)
+        answer = await http.post("/sign-in", json={"code": code}, headers={"Origin": "https://memory.example"})
+    assert "; secure" in answer.headers["set-cookie"].lower()
 
 
 async def test_neither_half_of_a_session_opens_anything(site: PageSite) -> None:
@@ -221,10 +241,28 @@ async def test_the_shell_holds_nothing(site: PageSite) -> None:
     assert "<script>" not in shell
 
 
-async def test_attempts_are_limited(tmp_path: Path) -> None:
-    """More sign-ins than the limit of writes in a minute are refused until later."""
+async def test_many_sessions_end_only_ones_own(site: PageSite) -> None:
+    """The one that was idle longest, however often others sign in."""
+    user, first = await site.sign_in(), await site.sign_in(READ_WRITE)
+    secret, _ = site.tokens.create("many", [Scope.READ], "work", None)
+    async with site.http() as http:
+        halves = []
+        for _ in range(MOST_SESSIONS + 1):
+            site.clock.now += 1
+            facts = (await http.post("/sign-in", json={"token": secret})).raise_for_status().json()
+            halves.append({SECRET_HEADER: facts["secret"], "Cookie": f"{COOKIE}={http.cookies[COOKIE]}"})
+            http.cookies.clear()
+        valid = [(await http.get("/session", headers=half)).status_code for half in halves]
+    assert valid == [401] + MOST_SESSIONS * [200]
+    assert [await is_in(each) for each in (user, first)] == [True, True]
+
+
+async def test_failures_are_limited(tmp_path: Path) -> None:
+    """More than the limit of writes in a minute are refused until later; who may sign in is not locked out by them."""
     site = PageSite(tmp_path, rate_limit_enabled=True, rate_limit_write=3)
     async with site.http() as http:
         answers: list[Any] = [await http.post("/sign-in", json={"token": "x"}) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [403, 403, 403, 429]
     assert int(answers[-1].headers["retry-after"]) > 0
+    await site.sign_in()
+    await site.sign_in((Scope.READ,))

@@ -19,6 +19,7 @@ from memory_mcp.domain.jobs import JobFileState, JobState
 from memory_mcp.domain.models import Condition, Finding, NewMemory, Stored
 from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.domain.sources import SourceError, SourceItem
+from memory_mcp.maintenance.transfer import BATCH
 from memory_mcp.server.web.uploads import UploadBounds, receive
 from memory_mcp.tools.services import IngestRules, Services
 from tests.disks import small_disk
@@ -76,6 +77,20 @@ async def test_what_is_the_operators_is_refused_to_others(site: PageSite, path: 
     assert (answer.status_code, "'admin'" in answer.json()["error"]) == (403, True)
     answer = await (await site.sign_in((Scope.ADMIN,), namespace="work")).http.get(path)
     assert (answer.status_code, "all namespaces" in answer.json()["error"]) == (403, True)
+
+
+async def test_only_the_operator_hears_about_the_machine(site: PageSite) -> None:
+    """Others are told the program's version alone."""
+    for scopes, namespace, told in (((Scope.READ,), "work", False), (tuple(Scope), None, True)):
+        html = await (await site.sign_in(scopes, namespace)).view("/health")
+        assert "memory-mcp" in html
+        assert ("Python" in html) is told
+
+
+async def test_a_key_that_no_store_has_is_refused(site: PageSite) -> None:
+    """As an argument, whatever the address says."""
+    answer = await (await site.sign_in()).http.get(f"/view/documents?after={10**23}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_argument")
 
 
 async def test_the_navigation_shows_the_operators_views_to_the_operator(site: PageSite) -> None:
@@ -168,6 +183,8 @@ async def test_two_files_of_one_name_are_two_documents(site: PageSite) -> None:
             "101 are too many; send at most 100",
         ),
         (json.dumps({"files": [{"name": "a", "size": 24_000_000}] * 5}).encode() + b"\n", "have 120.0 MB together"),
+        (b'{"files": [{"name": "", "size": 1}]}\nx', "no name that can be shown"),
+        (b'{"files": [{"name": "a\\u0000", "size": 1}]}\nx', "no name that can be shown"),
         (b'{"files": []}\n', "choose at least one"),
         (b'{"files": [{"name": "a", "size": 0}]}\n', "is empty"),
         (b'{"files": [{"name": "a", "size": 9}]}\nshort', "fewer bytes"),
@@ -197,6 +214,67 @@ async def test_a_full_disk_refuses_an_upload(tmp_path: Path) -> None:
         disk.fill(spare=8_192)
         with pytest.raises(DiskFullError):
             await receive(stream(), disk.folder, UploadBounds(1, 2_000_000, 2_000_000))
+
+
+async def test_what_is_not_wanted_is_refused_before_it_comes(site: PageSite) -> None:
+    """A namespace out of reach, a wrong form, one upload too many: not a byte of the files is read."""
+    browser = await site.sign_in(READ_WRITE, namespace="work")
+    operator = await site.sign_in()
+
+    def began(**fields: object) -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield json.dumps({"files": [{"name": "a.md", "size": 9}], "fields": fields}).encode() + b"\n"
+            raise AssertionError("the file was asked for")
+
+        return pieces()
+
+    async def status(who: SignedIn, name: str, **fields: object) -> int:
+        return (await who.http.post(f"/raw/{name}", content=began(**fields))).status_code
+
+    assert await status(browser, "documents.upload", namespace="other") == 403
+    assert await status(browser, "documents.upload", tags=7) == 400
+    assert await status(operator, "data.import", system="none") == 400
+
+
+async def test_uploads_of_one_are_few_at_once(site: PageSite) -> None:
+    """A third one is told to wait; others' go on."""
+    browser, other = await site.sign_in(READ_WRITE), await site.sign_in()
+    held, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body({"a.md": b"# A"})[:-1]
+        begun.release()
+        await held.wait()
+        yield b"A"
+
+    slow = [asyncio.create_task(browser.http.post("/raw/documents.upload", content=slowly())) for _ in range(2)]
+    for _ in slow:
+        await asyncio.wait_for(begun.acquire(), PATIENCE_S)
+    assert (await sent(browser, "documents.upload", body({"a.md": b"# A"}))).status_code == 429
+    assert (await sent(other, "documents.upload", body({"a.md": b"# A"}))).status_code == 200
+    held.set()
+    assert [answer.status_code for answer in await asyncio.gather(*slow)] == [200, 200]
+    assert (await sent(browser, "documents.upload", body({"a.md": b"# A"}))).status_code == 200
+
+
+async def test_an_export_ends_with_its_token(site: PageSite) -> None:
+    """Once it is revoked nothing more is sent, and the file says nowhere that it is whole."""
+    for number in range(3 * BATCH):
+        await remember(site, f"memory {number}")
+    secret, token = site.tokens.create("brief", [*Scope], None, None)
+    is_valid, asked = site.tokens.is_valid, [0]
+
+    def for_a_while(token_id: str) -> bool:
+        asked[0] += token_id == token.id
+        return asked[0] < 4 and is_valid(token_id)
+
+    site.tokens.is_valid = for_a_while  # type: ignore[method-assign]  # it is revoked on the way
+    async with site.http() as http:
+        facts = (await http.post("/sign-in", json={"token": secret})).json()
+        exported = await http.get("/raw/data.export", headers={"X-Page-Secret": facts["secret"]})
+    assert exported.status_code == 200
+    assert BATCH <= exported.text.count("memory ") < 3 * BATCH
+    assert "memory_mcp_export_end" not in exported.text
 
 
 async def test_an_upload_needs_the_token_of_a_change(site: PageSite) -> None:

@@ -102,7 +102,7 @@ async def back_up(visit: Visit, given: NoArguments) -> Answer:
         return path.name
 
     visit.principal.require_operator()
-    return _begun(visit.operations.start(visit.principal.id, "backup", "", work, can_cancel=False))
+    return _begun(visit.begin("backup", "", work, can_cancel=False))
 
 
 class BackupName(Arguments):
@@ -117,7 +117,7 @@ async def verify(visit: Visit, given: BackupName) -> Answer:
         return await visit.operate("backup", lambda services: services.backups.verify(given.name))
 
     visit.principal.require_operator()
-    return _begun(visit.operations.start(visit.principal.id, "verify", given.name, work, can_cancel=False))
+    return _begun(visit.begin("verify", given.name, work, can_cancel=False))
 
 
 def _begun(operation: Operation) -> Answer:
@@ -131,9 +131,7 @@ class OperationId(Arguments):
 async def confirm(visit: Visit, given: OperationId) -> Answer:
     """Let an import that has shown its plan begin."""
     visit.principal.require_operator()
-    operation = visit.operations.get(visit.principal.id, given.id)
-    operation.confirm()
-    return _begun(operation)
+    return _begun(visit.operations.confirm(visit.principal.id, given.id))
 
 
 async def cancel(visit: Visit, given: OperationId) -> Answer:
@@ -213,15 +211,24 @@ async def import_place(visit: Visit, given: ImportPlace) -> Answer:
 async def import_file(visit: Visit, request: HttpRequest) -> Response:
     """Take a file from the browser, and begin its import: first what would come of it."""
     _check_may_import(visit)
+    visit.operations.check_room(visit.principal.id)
     with ExitStack() as folders:
+        folders.enter_context(visit.uploads.one(visit.principal.id))
         folder = folders.enter_context(private_folder())
-        taken = await receive(request.stream(), folder, BOUNDS)
+        taken = await receive(request.stream(), folder, BOUNDS, _check_fields)
         given, name = parse(ImportFields, taken.head.fields), taken.head.files[0].name
         path = await asyncio.to_thread(taken.paths[0].rename, folder / f"file{_suffix(name)}")
         kept = ExitStack()
         operation = await _start(visit, given, path, name, kept)
         kept.push(folders.pop_all())  # the import removes it
     return JSONResponse({"data": {"operation": operation.id}})
+
+
+def _check_fields(fields: Mapping[str, object]) -> None:
+    """Refuse a form before its file comes."""
+    given = parse(ImportFields, dict(fields))
+    if (peer := given.peer()) is not None:
+        given.wanted(peer)
 
 
 def _suffix(name: str) -> str:
@@ -244,7 +251,7 @@ async def _start(
         with kept or ExitStack():
             return await import_all(operation)
 
-    return visit.operations.start(visit.principal.id, "import", name, work)
+    return visit.begin("import", name, work)
 
 
 async def _import(

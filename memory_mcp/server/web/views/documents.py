@@ -31,13 +31,15 @@ from memory_mcp.tools.ingest import INGEST, IngestArguments, Queued, ingesting_o
 from memory_mcp.tools.services import Services
 
 PER_PAGE: Final = 50
+LAST: Final = 2**63 - 1
+"""The largest key of a store."""
 BOUNDS: Final = UploadBounds(files=100, file_bytes=MAX_CONTENT_BYTES, bytes=100_000_000)
 
 
 class DocumentsQuery(Arguments):
     namespace: Namespace | None = None
     state: DocumentState | None = None
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[int, Field(ge=0, le=LAST)] = 0
 
     def address(self, after: int) -> str:
         """Return the address of another page of the same documents."""
@@ -128,13 +130,29 @@ async def upload(visit: Visit, request: HttpRequest) -> Response:
     """Take files from the browser, and have them read."""
     visit.principal.require(Scope.WRITE)
     visit.check_writes()
-    with private_folder() as folder:
-        taken = await receive(request.stream(), folder, BOUNDS)
-        fields = parse(UploadFields, taken.head.fields)
-        wanted = IngestRequest(visit.reach.to_write(fields.namespace), tuple(fields.tags), visit.principal.name)
-        job = await visit.run(INGEST.name, partial(_queue, taken, wanted), INGEST.scopes, "bulk")
+    await visit.run(INGEST.name, _nothing, INGEST.scopes, "bulk")  # counted before a byte of it is taken
+    with visit.uploads.one(visit.principal.id), private_folder() as folder:
+        taken = await receive(request.stream(), folder, BOUNDS, partial(_request, visit))
+        wanted = _request(visit, taken.head.fields)
+        async with visit.uploads.reading:
+            job = await visit.run(INGEST.name, partial(_queue, taken, wanted), INGEST.scopes, None)
     answer = _begun(job)
     return JSONResponse({"message": answer.message, "data": answer.data})
+
+
+async def _nothing(_: Services) -> None:
+    """Only the middleware is asked."""
+
+
+def _request(visit: Visit, given: Mapping[str, object]) -> IngestRequest:
+    """Return what the form wants.
+
+    Raises:
+        InvalidArgumentError: a field is unknown or breaks a bound.
+        ForbiddenError: the namespace is out of reach.
+    """
+    fields = parse(UploadFields, given)
+    return IngestRequest(visit.reach.to_write(fields.namespace), tuple(fields.tags), visit.principal.name)
 
 
 async def _queue(taken: Upload, wanted: IngestRequest, services: Services) -> IngestJob:

@@ -25,6 +25,7 @@ from memory_mcp.tools.services import Services
 
 SECONDS: Final = 5.0
 """Of one check of the machine; longer than doctor's, because a front has others to serve meanwhile."""
+PROGRAM: Final = "memory-mcp"
 LANES: Final = ("interactive", "bulk")
 ALL_WELL: Final = frozenset({Condition.OK, Condition.SKIPPED})
 
@@ -43,7 +44,7 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         "lane_figures": _of_lanes(overview.served) if overview and overview.served else {},
         "figures": _others(overview.served) if overview and overview.served else {},
         "is_admin": is_admin,
-        "versions": versions(overview),
+        "versions": versions(overview) if is_admin else {PROGRAM: __version__},
         "tools": _by_tool(visit) if is_admin else (),
     }
 
@@ -72,8 +73,8 @@ def _others(served: DaemonStatus) -> Mapping[str, float]:
 
 
 def versions(overview: Overview | None) -> Mapping[str, str]:
-    """Return what runs here."""
-    found = {"memory-mcp": __version__, "Python": platform.python_version(), "system": platform.platform(terse=True)}
+    """Return what runs here, for who may know about the machine."""
+    found = {PROGRAM: __version__, "Python": platform.python_version(), "system": platform.platform(terse=True)}
     if overview and (served := overview.served):
         found |= {"daemon": served.version, "engine": f"{served.engine} {served.precision}", "model": served.model}
     return {name: value for name, value in found.items() if value.strip()}

@@ -67,6 +67,8 @@ class ChosenPoints(Arguments):
 
 async def load(visit: Visit, query: MapArguments) -> Mapping[str, object]:
     """Return what the template shows."""
+    if not query.everywhere:
+        visit.reach.of(query.namespace)
 
     async def work(services: Services) -> tuple[MapProgress, list[str], list[Memory]]:
         await services.maps.keep_up()
@@ -82,6 +84,7 @@ async def load(visit: Visit, query: MapArguments) -> Mapping[str, object]:
         "namespaces": known,
         "cards": [card(memory, visit.reach) for memory in chosen],
         "states": MapState,
+        "may_draw": visit.principal.is_operator and visit.may(Scope.WRITE),
     }
 
 
@@ -126,7 +129,7 @@ async def draw(visit: Visit, given: NoArguments) -> Answer:
     async def work(services: Services) -> None:
         services.maps.draw(anew=True)
 
-    await visit.run("map.draw", work, (Scope.WRITE,), "write")
+    await visit.operate("map.draw", work, "write")  # it moves everybody's points, and takes the machine's time
     return Answer(text("map.begun"))
 
 

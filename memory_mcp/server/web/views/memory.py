@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Annotated, Final, TypeVar
 
 from pydantic import Field
@@ -13,7 +14,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError
-from memory_mcp.domain.models import MAX_QUERY, Change, Memory, Metadata, Revision
+from memory_mcp.domain.models import LAST_REVISION, MAX_QUERY, Change, Memory, Metadata, Revision
 from memory_mcp.domain.principal import Reach
 from memory_mcp.memories.differences import Piece, differences
 from memory_mcp.memories.related import Related
@@ -88,17 +89,15 @@ def _reach(visit: Visit, namespace: str | None) -> Reach:
 
 
 async def _with(
-    visit: Visit, request: HttpRequest, name: str, work: Callable[[Services, Memory], Awaitable[T]]
-) -> tuple[MemoryPartArguments, Memory, T]:
-    """Do something with the memory that a request names."""
-    asked = parse(MemoryPartArguments, dict(request.query_params))
+    visit: Visit, asked: MemoryPartArguments, name: str, work: Callable[[Services, Memory], Awaitable[T]]
+) -> tuple[Memory, T]:
+    """Do something with the memory that is asked for."""
 
     async def found(services: Services) -> tuple[Memory, T]:
         memory = await services.memories.get(asked.id, _reach(visit, asked.namespace))
         return memory, await work(services, memory)
 
-    memory, done = await visit.run(name, found)
-    return asked, memory, done
+    return await visit.run(name, found)
 
 
 class MemoryPartArguments(Arguments):
@@ -106,9 +105,13 @@ class MemoryPartArguments(Arguments):
 
     id: MemoryId
     namespace: Namespace | None = None
-    before: Annotated[int | None, Field(ge=1)] = None
+    before: Annotated[int | None, Field(ge=1, le=LAST_REVISION)] = None
     """Only revisions before this one."""
-    revision: Annotated[int | None, Field(ge=1)] = None
+    revision: Annotated[int | None, Field(ge=1, le=LAST_REVISION)] = None
+
+
+def _asked(request: HttpRequest) -> MemoryPartArguments:
+    return parse(MemoryPartArguments, dict(request.query_params))
 
 
 async def related(visit: Visit, request: HttpRequest) -> Response:
@@ -117,7 +120,7 @@ async def related(visit: Visit, request: HttpRequest) -> Response:
     async def work(services: Services, memory: Memory) -> Related:
         return await services.memories.related(memory)
 
-    _, memory, found = await _with(visit, request, "related", work)
+    memory, found = await _with(visit, _asked(request), "related", work)
     sides = {name: [card(one, visit.reach) for one in getattr(found, name)] for name in ("before", "after")}
     alike = None if found.alike is None else [(card(one.memory, visit.reach), one) for one in found.alike]
     values = {
@@ -146,15 +149,18 @@ async def history(visit: Visit, request: HttpRequest) -> Response:
     """Return what a memory was, the latest first, as HTML."""
 
     async def work(services: Services, memory: Memory) -> list[Revision]:
-        return await services.memories.revisions(memory)
+        # One more than is shown on either side: what the last one became, and whether there are older ones.
+        before = asked.before and asked.before + 1
+        return await services.memories.revisions(memory, before=before, limit=REVISIONS + 2)
 
-    asked, memory, revisions = await _with(visit, request, "history", work)
-    end = next((at for at, one in enumerate(revisions) if one.revision == asked.before), len(revisions))
-    start = max(0, end - REVISIONS)
-    later = [*revisions[start + 1 :], _as_revision(memory)]
-    pairs = list(zip(revisions[start:end], later, strict=False))[::-1]
-    past = await asyncio.to_thread(_compared, pairs)
-    values = {"memory": memory, "past": past, "older": start, "before": revisions[start].revision if start else None}
+    asked = _asked(request)
+    memory, found = await _with(visit, asked, "history", work)
+    all_of = found if found and found[-1].revision == asked.before else [*found, _as_revision(memory)]
+    shown = all_of[-REVISIONS - 1 :]
+    past = await asyncio.to_thread(_compared, list(pairwise(shown))[::-1])
+    has_older = len(all_of) > len(shown)
+    older = shown[0].revision - 1 if has_older else 0
+    values = {"memory": memory, "past": past, "older": older, "before": shown[0].revision if has_older else None}
     return HTMLResponse(visit.render("memory.history.html", values))
 
 
@@ -194,17 +200,19 @@ def _ends(same: str) -> str:
 async def content(visit: Visit, request: HttpRequest) -> Response:
     """Return a memory with all its fields, or its content at a revision alone."""
 
-    async def work(services: Services, memory: Memory) -> list[Revision]:
-        return await services.memories.revisions(memory)
+    async def work(services: Services, memory: Memory) -> Memory | Revision | None:
+        if asked.revision in {None, memory.revision}:
+            return memory
+        return await services.memories.revision(memory, asked.revision or 0)
 
-    asked, memory, revisions = await _with(visit, request, "content", work)
+    asked = _asked(request)
+    memory, wanted = await _with(visit, asked, "content", work)
     if asked.revision is None:
         names = ("content", "tags", "type", "metadata", "revision")
         return JSONResponse({name: getattr(memory, name) for name in names})
-    known = {one.revision: one.content for one in [*revisions, _as_revision(memory)]}
-    if asked.revision not in known:
+    if wanted is None:
         raise NotFoundError(f"revision: there is no revision {asked.revision}")
-    return PlainTextResponse(known[asked.revision])
+    return PlainTextResponse(wanted.content)
 
 
 class EditArguments(UpdateArguments):
@@ -267,7 +275,7 @@ class RevertArguments(Arguments):
 
     id: MemoryId
     namespace: Namespace | None = None
-    revision: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1, le=LAST_REVISION)]
     expected_revision: Annotated[int, Field(ge=1)]
 
 

@@ -148,10 +148,15 @@ def revisions(db: PgSession, keys: Sequence[int]) -> dict[int, tuple[Revision, .
     return held
 
 
-def revisions_of(db: PgSession, memory: Memory) -> list[Revision]:
-    """Return a memory's earlier revisions, oldest first."""
+def revisions_of(db: PgSession, memory: Memory, before: int | None, limit: int | None) -> list[Revision]:
+    """Return a memory's earlier revisions before one, the last of them if there is a limit, oldest first."""
     db.reach(memory.namespace)
-    return list(revisions(db, [memory.key]).get(memory.key, ()))
+    rows = db.rows(
+        """SELECT revision, content, tags, type, metadata, updated_at FROM revisions WHERE key = %s AND revision < %s
+           ORDER BY revision DESC LIMIT %s""",
+        (memory.key, LAST if before is None else before, limit),
+    )
+    return [to_revision(row) for row in rows][::-1]
 
 
 def page(db: PgSession, filters: Filters, limit: int, cursor: str | None) -> Page:

@@ -125,13 +125,14 @@ def outlines(db: apsw.Connection, keys: Sequence[int], most_bytes: int) -> dict[
     }
 
 
-def revisions(db: apsw.Connection, key: int) -> list[Revision]:
-    """Return a memory's earlier revisions, oldest first."""
+def revisions(db: apsw.Connection, key: int, before: int | None = None, limit: int | None = None) -> list[Revision]:
+    """Return a memory's earlier revisions before one, the last of them if there is a limit, oldest first."""
     rows = db.execute(
-        "SELECT revision, content, tags, type, metadata, updated_at FROM revisions WHERE key = ? ORDER BY revision",
-        (key,),
+        """SELECT revision, content, tags, type, metadata, updated_at FROM revisions WHERE key = ? AND revision < ?
+           ORDER BY revision DESC LIMIT ?""",
+        (key, LAST if before is None else before, -1 if limit is None else limit),
     )
-    return [to_revision(row) for row in rows]
+    return [to_revision(row) for row in rows][::-1]
 
 
 def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) -> Page:
