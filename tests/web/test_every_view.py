@@ -257,7 +257,7 @@ def test_a_front_that_is_gone_is_said(sign_in: SignIn) -> None:
     tab = sign_in()
     tab.offline()
     tab.click("#nav a >> text=Timeline")
-    tab.wait("text=The front no longer answers")
+    tab.wait("text=The server no longer answers")
     tab.shot("offline")
     tab.offline(off=False)
     tab.click("text=Try again")

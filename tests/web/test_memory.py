@@ -66,7 +66,7 @@ def test_two_browsers_change_one_memory(sign_in: SignIn, site: Site) -> None:
     first.fill("[name=content]", "Meet at six in the hall.")
     first.click("#editor [type=submit]")
     first.wait("text=Saved as revision 2")
-    second.wait("text=Somebody else has changed this memory")
+    second.wait("text=Someone else has changed this memory")
     assert second.js("document.querySelector('[name=content]').value") == "Meet at five in the hall."
     second.fill("[name=content]", "Meet at five in the garden.")
     second.click("#editor [type=submit]")

@@ -99,10 +99,10 @@ def test_filters_narrow_and_stand_in_the_address(sign_in: SignIn) -> None:
     tab.wait("#hits >> text=landlord")
     tab.until("document.querySelectorAll('#hits [data-row]').length === 1")
     tab.fill("[name=time_expr]", "last week")
-    tab.wait("text=No memory fits these filters")
+    tab.wait("text=No memory matches these filters")
     assert "Created from" in tab.text("#interval")
     tab.fill("[name=time_expr]", "the day of the tentacle")
-    tab.wait("text=This search cannot be done")
+    tab.wait("text=This search isn't valid")
     assert tab.count("[name=time_expr][aria-invalid=true]") == 1
     tab.fill("[name=time_expr]", "today")
     tab.wait("#hits >> text=landlord")

@@ -43,7 +43,7 @@ def test_all_that_match_are_deleted_and_restored(sign_in: SignIn, site: Site) ->
     tab.wait("text=Delete 35 memories?")
     tab.click("#confirm-yes")
     tab.wait(".toast >> text=Deleted 35 memories")
-    tab.wait("text=No memory fits these filters")
+    tab.wait("text=No memory matches these filters")
     tab.goto("/trash?namespace=crowd")
     assert "35 deleted memories" in tab.text("#summary")
     tab.click("[data-more]")

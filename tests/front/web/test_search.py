@@ -41,7 +41,7 @@ async def test_a_search_is_ranked_and_explained(site: PageSite) -> None:
     for table in re.findall(r'<table class="why-table">(.*?)</table>', html, re.DOTALL):
         *parts, score = [float(number) for number in re.findall(r"([+-]?\d\.\d\d)<", table)]
         assert sum(parts) == pytest.approx(score, abs=0.02)
-    assert "How this search was read" in html
+    assert "How this search was interpreted" in html
 
 
 async def test_an_empty_query_lists_the_newest(site: PageSite) -> None:
@@ -158,7 +158,7 @@ async def test_a_bulk_change_needs_the_right_to_write(site: PageSite) -> None:
     assert [one["id"] for one in changed["data"]["refused"]] == ["gone"]
     assert changed["message"] == "Tagged 1 memory"
     undone = await browser.act("memories.undo", change="tag", done=changed["data"]["done"])
-    assert undone["message"] == "Took back 1 change"
+    assert undone["message"] == "Undid 1 change"
     assert "tags" in await browser.refusal("memories.change", change="tag", ids=["a"])
     assert "type" in await browser.refusal("memories.change", change="type", ids=["a"])
     reader = await site.sign_in((Scope.READ,))
