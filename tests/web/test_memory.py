@@ -39,6 +39,43 @@ def test_an_edit_keeps_the_history_and_can_be_undone(sign_in: SignIn, site: Site
     assert tab.errors == []
 
 
+def test_an_edit_changes_nothing_else_and_is_not_left_unasked(sign_in: SignIn, site: Site) -> None:
+    """Tags with commas and great numbers stay as they are; leaving asks; what oneself deletes is no news."""
+    fields = {"tags": ["x, y", "z"], "metadata": {"n": 12345678901234567890}}
+    [memory_id] = store(site, "first text", namespace="kept", **fields)
+    tab = sign_in("/?namespace=kept")
+    tab.click("#hits a.passage")
+    tab.until("document.documentElement.dataset.live === 'on'")
+    tab.wait("article.memory")
+    tab.press("e")
+    tab.wait("#editor")
+    tab.fill("[name=content]", "second text")
+    for leave in ("#nav a >> text=Timeline", "#sign-out"):
+        tab.click(leave)
+        tab.wait("#confirm >> text=Discard your unsaved changes?")
+        tab.click("#confirm [value=no]")
+    tab.js("history.back()")
+    tab.wait("#confirm >> text=Discard your unsaved changes?")
+    tab.click("#confirm [value=no]")
+    tab.until(f"location.pathname === '/memories/{memory_id}'")
+    with site.client("tagger") as client:
+        client.tool("memory_update", id=memory_id, type="fact")
+        tab.click("#changed >> text=Show")
+        tab.click("#confirm [value=no]")
+        tab.click("#editor [type=submit]")
+        tab.click("text=Save mine")
+        tab.wait("#content >> text=second text")
+        kept = client.tool("memory_get", id=memory_id)
+    assert {name: kept[name] for name in fields} == fields
+    tab.click(".chips a >> text=x, y")
+    tab.wait("#hits >> text=second text")
+    tab.click("#hits a.passage")
+    tab.click("[data-delete]")
+    tab.wait("text=This memory was deleted")
+    tab.until("!document.querySelector('#changed .notice')")
+    assert tab.errors == []
+
+
 def test_an_earlier_revision_comes_back(sign_in: SignIn, site: Site) -> None:
     """It is the newest from then on."""
     [memory_id] = store(site, "first text", namespace=HERE)

@@ -203,11 +203,12 @@ export function mount(root, page) {
     if (isLost || (event.count > event.ids.length && (WRITES.has(event.kind) || CHANGES.has(event.kind)))) lookAgain();
   });
   const says = (root) => $$('[data-row]', root).map((row) => [row.dataset.id, $('.passage', row).textContent, ...$$('.chip', row).map((chip) => chip.textContent)].join('\n'));
+  const summaryOf = (root) => $('#summary', root)?.textContent.trim();
   const lookAgain = debounce(async () => {
     try {
       const now = new DOMParser().parseFromString(await page.view(resultsOf(query())), 'text/html');
       const was = says(results);
-      if (leaving || says(now).every((row, at) => row === was[at]) && $('#summary', now)?.dataset.total === $('#summary', results)?.dataset.total) return;
+      if (leaving || says(now).every((row, at) => row === was[at]) && summaryOf(now) === summaryOf(results)) return;
     } catch (error) { if (error.code === 'signed_out') return; }
     heard.add('missed');
     tellNews(new Set());
