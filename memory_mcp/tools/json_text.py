@@ -73,8 +73,9 @@ def as_tags(value: object) -> list[object]:
 
 def tags_text(tags: Sequence[str]) -> str:
     """Return text that `as_tags` reads as these tags: words separated by commas, or JSON where one has a comma."""
-    is_plain = not any(mark in tag for tag in tags for mark in ',"[{')
-    return ", ".join(tags) if is_plain else json.dumps(list(tags), ensure_ascii=False)
+    plain = ", ".join(tags)
+    is_plain = plain != "null" and not any(mark in tag for tag in tags for mark in ',"[{')
+    return plain if is_plain else json.dumps(list(tags), ensure_ascii=False)
 
 
 def _tags_of_text(text: str) -> list[object]:

@@ -31,7 +31,7 @@ def test_an_old_link_ends_no_session(sign_in: SignIn, site: Site, browser: Brows
 
 
 def test_one_stream_serves_all_tabs(sign_in: SignIn, site: Site, browser: Browser) -> None:
-    """More tabs than connections to an origin: each works and hears of what is written, also when the first is closed."""
+    """More tabs than connections to an origin: each works, and hears of writes also without the first."""
     address = "/?namespace=tabs"
     first = sign_in(address)
     others = [browser.open(site.url, context=first.context) for _ in range(7)]

@@ -35,7 +35,14 @@ class Templates:
         )
         self._environment.globals.update(t=text, memories=memories_at)
         self._environment.filters.update(
-            moment=moment, exactly=exactly, isolated=isolated, number=number, size=size, json=to_json, sentence=sentence, tags=tags_text
+            moment=moment,
+            exactly=exactly,
+            isolated=isolated,
+            number=number,
+            size=size,
+            json=to_json,
+            sentence=sentence,
+            tags=tags_text,
         )
 
     def render(self, template: str, values: Mapping[str, object]) -> str:
