@@ -8,7 +8,7 @@ from tests.web.conftest import SignIn, Site, store
 
 def test_signing_in_leaves_a_clean_address(sign_in: SignIn) -> None:
     """The code is exchanged at once, and nothing of it stays in the address bar or the history."""
-    tab = sign_in()
+    tab = sign_in(apart=True)
     assert tab.path == "/"
     tab.shot("frame-light")
     assert tab.errors == []
@@ -33,7 +33,7 @@ def test_an_old_link_ends_no_session(sign_in: SignIn, site: Site, browser: Brows
 def test_one_stream_serves_all_tabs(sign_in: SignIn, site: Site, browser: Browser) -> None:
     """More tabs than connections to an origin: each works, and hears of writes also without the first."""
     address = "/?namespace=tabs"
-    first = sign_in(address)
+    first = sign_in(address, apart=True)
     others = [browser.open(site.url, context=first.context) for _ in range(7)]
     for tab in others:
         tab.goto(address)
@@ -44,7 +44,6 @@ def test_one_stream_serves_all_tabs(sign_in: SignIn, site: Site, browser: Browse
     for tab in (first, *others):
         tab.wait(".news >> text=1 new memory")
     first.do("close")
-    others[-1].until("true")
     store(site, "Heard after the first tab was closed.", namespace="tabs")
     for tab in others:
         tab.wait(".news >> text=/2 new memories|other changes/")

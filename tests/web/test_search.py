@@ -190,7 +190,7 @@ def test_what_others_store_is_announced_and_moves_nothing(sign_in: SignIn, site:
 def test_what_others_change_is_announced(sign_in: SignIn, site: Site, browser: Browser) -> None:
     """Edits and deletions of what is shown; and after a lost connection, only where something has changed."""
     ids = store(site, "To be edited.", "To be deleted.", "Stays.", namespace="search-changes")
-    tab = sign_in("/?namespace=search-changes")
+    tab = sign_in("/?namespace=search-changes", apart=True)
     tab.until("document.documentElement.dataset.live === 'on'")
     with site.client("editor") as client:
         client.tool("memory_update", id=ids[0], content="Edited by another client.")

@@ -59,7 +59,7 @@ async function keepReading(signal, again) {
   for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT_MS), again = true) {
     const begun = Date.now();
     try { await read(signal, again); } catch (error) { if (error.code === 'signed_out') return; }
-    if (isReader) pass({ kind: 'lost' });
+    if (!signal.aborted) pass({ kind: 'lost' });
     if (Date.now() - begun > LASTED_MS) wait = 500;
     await pause(wait, signal);
   }
