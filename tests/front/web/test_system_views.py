@@ -464,7 +464,7 @@ async def test_an_import_that_is_discarded_writes_nothing(site: PageSite) -> Non
     await sent(browser, "data.import", body({"mine.jsonl": exported}))
     html = await until_seen(browser, "/data?part=operations", "1 memory to import.")
     await browser.act("data.cancel", id=in_operation(html))
-    await until_seen(browser, "/data?part=operations", "Broken off")
+    await until_seen(browser, "/data?part=operations", "Cancelled; what")
     assert "has ended" in await browser.refusal("data.confirm", id=in_operation(html))
 
 
