@@ -180,6 +180,11 @@ class PostgresStore:
     async def copies_as(self) -> str | None:
         return None if await self._tool() is None else dumps.SUFFIX
 
+    async def makes_no_copies(self) -> str:
+        version = await self._database.read(statistics.server_version)
+        tool = await asyncio.to_thread(self._dumps.tool, version)
+        return "" if tool else self._dumps.lacks(version)
+
     async def backup(self, target: Path) -> None:
         await asyncio.to_thread(self._dumps.write, target, await self._tool_or_raise())
 
