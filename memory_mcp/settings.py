@@ -244,6 +244,11 @@ class Settings(BaseSettings):
         default=False, description="Install onnxruntime, and onnx for conversion, into the daemon's environment."
     )
 
+    @property
+    def is_copied_elsewhere(self) -> bool:
+        """Whether no daily backup is made here: a store of many people's is not copied to each one's machine."""
+        return self.storage_backend == POSTGRES and self.backup_folder is None
+
     @classmethod
     def settings_customise_sources(
         cls,

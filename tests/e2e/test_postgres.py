@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import uuid
@@ -155,6 +156,11 @@ async def test_without_a_fitting_pg_dump_a_backup_is_an_export(
     backup = Path((await command("backup", "--json")).data["path"])
     assert (backup.suffix, backup.stat().st_mode & 0o777) == (".jsonl", 0o600)
     assert [json.loads(line) for line in backup.read_text().splitlines()] == await lines(command)
+    assert backup.parent.stat().st_mode & 0o777 == 0o700
+    again = await command("backup", str(folder / "x.dump"))
+    why = r"(there is no pg_dump on this machine|pg_dump \d+ is older than the server \(18\))"
+    assert re.match(rf"{why}, so this is an export without vectors: ", again.out)
+    assert f"`memory-mcp import {folder / 'x.dump'}` reads it" in again.out
     refused = await command("restore", str(backup))
     assert (refused.code, f"`memory-mcp import {backup}` reads it" in refused.err) == (2, True)
 

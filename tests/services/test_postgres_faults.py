@@ -170,6 +170,28 @@ async def test_a_server_that_stays_away_is_said_in_one_sentence(durable: Postgre
     await store.close()
 
 
+async def test_an_outage_is_waited_for_once_and_health_waits_for_none_of_it(durable: Postgres) -> None:
+    """Health says what fixes it while calls still wait; when one gave up, the next ones do not wait again."""
+    await emptied(durable, None).close()
+    patient, waiting = (store_at(durable.of(DATABASE), patience_s=seconds) for seconds in (3_600, 2))
+    for store in (patient, waiting):
+        await store.generation()
+    durable.control("-m", "fast", "stop")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            found = (await patient.findings(None))["store"]
+            for _ in range(PATIENCE_S):
+                with pytest.raises(StoreError, match="start PostgreSQL"):
+                    await waiting.generation()
+        assert found.fix == "start PostgreSQL, or check MCP_MEMORY_POSTGRES_URL"
+        assert "cannot be reached" in found.cause
+    finally:
+        durable.control("start")
+    await waiting.generation()
+    for store in (patient, waiting):
+        await store.close()
+
+
 async def test_a_server_without_a_free_connection_says_so(durable: Postgres) -> None:
     """The sentence names what to do."""
     await emptied(durable, None).close()

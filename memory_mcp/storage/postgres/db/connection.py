@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,8 @@ IDLE_IN_TRANSACTION_MS: Final = 60_000
 """The server ends what takes longer: a front that hangs holds nothing up."""
 POOL_S: Final = 0.5
 """Until a call whose connections are all lost makes one of its own."""
+SOON_S: Final = 0.01
+"""The same for a call that has no time left to wait."""
 AGAIN_S: Final = 0.1
 """Until a server that does not answer is asked once more."""
 ATTEMPTS: Final = 10
@@ -94,14 +97,16 @@ class PostgresDatabase:
         self._threads: ThreadPoolExecutor | None = None
         self._pool: ConnectionPool[PgConnection] | None = None
         self._closed = False
+        self._away_since = self._seen_away = -math.inf
+        """When the server was first, and last, found away."""
 
-    async def read(self, work: Callable[[PgSession], T]) -> T:
-        """Run work that only reads, on one snapshot.
+    async def read(self, work: Callable[[PgSession], T], *, patience_s: float | None = None) -> T:
+        """Run work that only reads, on one snapshot; `patience_s` is its own wait for a server that is away.
 
         Raises:
             StoreError: the database cannot be reached or read, or a newer version has migrated it.
         """
-        return await self._in_thread(lambda: self._read(work))
+        return await self._in_thread(lambda: self._read(work, patience_s))
 
     async def write(self, work: Callable[[PgSession], T]) -> T:
         """Run work in one transaction; on return it is on disk. The work may be run more than once.
@@ -177,8 +182,19 @@ class PostgresDatabase:
         connection.answer_s = None  # a large store takes long
         schema.migrate(connection, self.place)
 
-    def _read(self, work: Callable[[PgSession], T]) -> T:
-        until = time.monotonic() + self._patience_s
+    def _until(self) -> float:
+        """Return when a call gives up waiting for the server: in one outage all calls together wait that long once."""
+        now = time.monotonic()
+        return (self._away_since if now - self._seen_away <= self._patience_s else now) + self._patience_s
+
+    def _note_away(self) -> None:
+        now = time.monotonic()
+        if now - self._seen_away > self._patience_s:
+            self._away_since = now
+        self._seen_away = now
+
+    def _read(self, work: Callable[[PgSession], T], patience_s: float | None = None) -> T:
+        until = self._until() if patience_s is None else time.monotonic() + patience_s
         while True:
             with self._connection(until) as connection:
                 try:
@@ -195,7 +211,7 @@ class PostgresDatabase:
             time.sleep(AGAIN_S)
 
     def _write(self, work: Callable[[PgSession], T]) -> T:
-        until = time.monotonic() + self._patience_s
+        until = self._until()
         for attempt in range(1, ATTEMPTS + 1):
             with self._connection(until) as connection:
                 try:
@@ -228,7 +244,7 @@ class PostgresDatabase:
     def _connection(self, until: float) -> Iterator[PgConnection]:
         pool = self._opened()
         try:
-            connection = pool.getconn(POOL_S)
+            connection = pool.getconn(min(POOL_S, max(SOON_S, until - time.monotonic())))
         except PoolTimeout:  # it makes longer and longer pauses while the server is away
             with self._connect_by(until) as connection:
                 yield connection
@@ -242,10 +258,14 @@ class PostgresDatabase:
         """Connect when the server is back, or raise what keeps it away."""
         while True:
             try:
-                return self._connect()
+                connection = self._connect()
             except psycopg.OperationalError:
+                self._note_away()
                 if time.monotonic() > until:
                     raise
+            else:
+                self._seen_away = -math.inf
+                return connection
             time.sleep(AGAIN_S)
 
     def _begin(self, connection: PgConnection, pipeline: psycopg.Pipeline, statements: Sequence[str]) -> PgSession:

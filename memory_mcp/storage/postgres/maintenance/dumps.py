@@ -51,6 +51,13 @@ class Dumps:
         found = [(version, path) for version, path in self._tools if version >= server]
         return min(found)[1] if found else None
 
+    def lacks(self, server: int) -> str:
+        """Return why `tool` finds none."""
+        newest = max((version for version, _ in self._tools), default=None)
+        if newest is None:
+            return "there is no pg_dump on this machine"
+        return f"pg_dump {newest} is older than the server ({server})"
+
     @cached_property
     def _tools(self) -> list[tuple[int, Path]]:
         on_path = shutil.which("pg_dump")

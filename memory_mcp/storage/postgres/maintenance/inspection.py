@@ -74,8 +74,7 @@ def look(url: str, seconds: float, *, read_only: bool = False) -> Finding:
         with connected(url, seconds) as connection:
             version = schema.version_of(connection)
     except StoreError as error:
-        cause, _, fix = str(error).rpartition("; ")
-        return Finding(Condition.FAILED, "unusable", cause or fix, fix)
+        return Finding(Condition.FAILED, "unusable", *error.told())
     newest = len(schema.migrations())
     if version == 0:
         return skipped(f"{NONE_YET}, in {place}")
