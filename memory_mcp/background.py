@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from memory_mcp.domain.checks import Inquiry, View
+from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.registry import Registry
 from memory_mcp.logger import Logger
@@ -20,6 +21,7 @@ STEADY_S: Final = 60.0
 """Seconds that a loop must run before its earlier failures are forgotten."""
 KEEPS_FAILING: Final = 3
 """Failures in a row from which on health shows them."""
+STORE_BACK: Final = "none needed once the store can be read: they start again by themselves"
 RESTART: Final = "restart the client; if it keeps failing, report the bug with the log"
 
 log = Logger(__name__)
@@ -56,6 +58,11 @@ class Background:
             return ""
         return f"{self._name} keeps failing ({self._cause})"
 
+    @property
+    def waits_for_store(self) -> bool:
+        """Whether the last failure was that the store could not be read or written."""
+        return self._cause == StoreError.__name__
+
     async def run(self, loop: Callable[[], Awaitable[None]]) -> None:
         """Run the loop until cancelled; when it raises, log that and start it again after a delay."""
         try:
@@ -86,8 +93,9 @@ def register(registry: Registry, loops: Sequence[Background]) -> None:
 
     async def look(inquiry: Inquiry) -> Finding:
         del inquiry
-        if cause := "; ".join(filter(None, (loop.trouble for loop in loops))):
-            return Finding(Condition.DEGRADED, "failing", cause, RESTART)
+        if failing := [loop for loop in loops if loop.trouble]:
+            fix = STORE_BACK if all(loop.waits_for_store for loop in failing) else RESTART
+            return Finding(Condition.DEGRADED, "failing", "; ".join(loop.trouble for loop in failing), fix)
         return Finding(Condition.OK, "well", detail="no loop keeps failing")
 
     registry.add("background", look, view=View.LIVE)

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     postgres_direct_url: PostgresUrl | None = Field(
         None,
         repr=False,
-        description="The same database without the pooler that `postgres_url` names: a pooler passes no notification.",
+        description="The same database without the pooler that `postgres_url` names, for notifications and backups.",
     )
     read_only: bool = Field(
         default=False,
@@ -243,6 +243,11 @@ class Settings(BaseSettings):
     use_onnx: bool = Field(
         default=False, description="Install onnxruntime, and onnx for conversion, into the daemon's environment."
     )
+
+    @property
+    def is_copied_elsewhere(self) -> bool:
+        """Whether no daily backup is made here: a store of many people's is not copied to each one's machine."""
+        return self.storage_backend == POSTGRES and self.backup_folder is None
 
     @classmethod
     def settings_customise_sources(

@@ -10,6 +10,7 @@ import click
 
 from memory_mcp.application.export_format import HEADERS
 from memory_mcp.cli.session import administer, as_json_option, say
+from memory_mcp.tools.services import Services
 
 _HEADERS: Final = tuple(map(json.dumps, HEADERS))
 
@@ -19,8 +20,14 @@ _HEADERS: Final = tuple(map(json.dumps, HEADERS))
 @as_json_option
 def backup(*, target: Path | None, as_json: bool) -> None:
     """Copy the store to TARGET, or into the backup folder, while clients keep working."""
-    path = administer("backup", lambda services: services.backups.take(target and target.absolute()))
-    say(f"backed up to {path}", {"path": str(path)}, as_json=as_json)
+    wanted = target and target.absolute()
+
+    async def work(services: Services) -> tuple[Path, str]:
+        return await services.backups.take(wanted), await services.backups.are_exports()
+
+    path, why = administer("backup", work)
+    exported = f"{why}, so this is an export without vectors: {path}; `memory-mcp import {path}` reads it"
+    say(exported if why else f"backed up to {path}", {"path": str(path), "exported_because": why}, as_json=as_json)
 
 
 @click.command()

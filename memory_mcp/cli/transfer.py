@@ -113,7 +113,7 @@ def import_(
     run: str | None,
     **options: Unpack[moving_in.Choices],
 ) -> int:
-    """Import memories from SOURCE (- is stdin), a file of `memory-mcp export`.
+    """Import memories from SOURCE (stdin if piped), a file of `memory-mcp export`.
 
     With --from, SOURCE is the file, folder or archive of another system, by default the one in its usual place.
     Existing memories are left alone, so it is safe to run again.
@@ -124,9 +124,9 @@ def import_(
     if peer is not None:
         given = None if source is None else Path(source)
         return moving_in.move_in(peer, given, options)
-    if source is None:
-        raise click.UsageError("give the file to import, or name another system with --from")
-    return _import(cast("BinaryIO", InputFile("rb").convert(source, None, ctx)), as_json=options["as_json"])
+    if source is None and (sys.stdin is None or sys.stdin.isatty()):
+        raise click.UsageError("give the file to import, pipe it in, or name another system with --from")
+    return _import(cast("BinaryIO", InputFile("rb").convert(source or "-", None, ctx)), as_json=options["as_json"])
 
 
 def _check_together(source: str | None, peer: str | None, run: str | None, options: moving_in.Choices) -> None:

@@ -53,6 +53,11 @@ class MemoryMcpError(Exception):
         message = str(self)
         return f"{message}; {self.fix}" if self.fix and self.fix not in message else message
 
+    def told(self) -> tuple[str, str]:
+        """Return the cause and what fixes it, apart."""
+        cause, _, fix = self.with_fix().rpartition("; ")
+        return (cause, fix) if cause else (fix, "run memory-mcp doctor")
+
 
 class SettingsError(MemoryMcpError):
     """A setting is invalid."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -94,10 +95,19 @@ def postgres_url(given: str) -> str:
         raise ValueError(f"it is not a URL; {_POSTGRES}") from None
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ValueError(f"it does not begin with postgresql://; {_POSTGRES}")
-    return parts.geturl()
+    if _STRAY.search(given) or given.count("@") > 1 or "@" in parts.path + parts.query:
+        raise ValueError(f"it has a character that must be percent-encoded; {_POSTGRES}")
+    if any(not _PARAMETER.fullmatch(one) for one in parts.query.split("&") if parts.query):
+        raise ValueError("what follows its question mark is not name=value, separated by &")
+    return given.strip()
 
 
-_POSTGRES = "give one like postgresql://user:password@host:5432/database, with %40 for an @ in the password"
+_POSTGRES = (
+    "give one like postgresql://user:password@host:5432/database; in the password write %25 for %, %40 for @, %3A "
+    "for :, %2F for /, %3F for ? and %23 for #"
+)
+_STRAY: Final = re.compile(r"#|%(?![0-9A-Fa-f]{2})")
+_PARAMETER: Final = re.compile(r"\w+=[^=]*")
 _SECRET = {"password", "sslpassword"}
 
 
@@ -106,4 +116,4 @@ def without_password(url: str) -> str:
     parts = _parts(url)
     user, at, host = parts.netloc.rpartition("@")
     query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name not in _SECRET], safe="/,")
-    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query=query).geturl()
+    return f"{parts.scheme}://{user.partition(':')[0]}{at}{host}{parts.path}{'?' if query else ''}{query}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import QueueCounts, Totals
+from memory_mcp.domain.models import Condition, Finding, QueueCounts, Totals
 from memory_mcp.domain.ports import Embedder, RecordsAndIndex
 from memory_mcp.domain.sources import SourceFigures
 from memory_mcp.health.registry import Registry, Report
@@ -23,6 +23,8 @@ class LocalFigures:
     queue: QueueCounts | None
     breaker: BreakerStatus
     sources: Sequence[SourceFigures] = ()
+    unread: StoreError | None = None
+    """Why the store cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,18 @@ class Status:
                 breaker,
                 sources,
             )
-        except StoreError:
-            return LocalFigures(None, None, breaker, sources)
+        except StoreError as error:
+            return LocalFigures(None, None, breaker, sources, error)
 
     async def overview(self) -> Overview:
         """Ask all parts concurrently; none takes longer than the deadline of `Info`."""
         report, figures, served = await asyncio.gather(self._health.live(), self.figures(), self._embedder.served())
-        return Overview(report, figures, served)
+        return Overview(_with_store(report, figures.unread), figures, served)
+
+
+def _with_store(report: Report, unread: StoreError | None) -> Report:
+    """Let the report say so if the store answers, but its contents cannot be read."""
+    if unread is None or report.parts["store"].condition is not Condition.OK:
+        return report
+    found = Finding(Condition.FAILED, "unusable", *unread.told())
+    return Report(Condition.FAILED, {**report.parts, "store": found})

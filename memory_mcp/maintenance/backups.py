@@ -26,6 +26,7 @@ ASIDE: Final = timedelta(days=30)
 """How long a replaced store is kept after a restore: as long as a deleted memory."""
 TAKE: Final = "run memory-mcp backup, or let a client run for a few minutes: it makes one every day"
 
+NO_COPIES: Final = "this store cannot be copied to a file"
 EXPORT: Final = ".jsonl"
 _NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)(?:-\d+)?\.(?:db|dump|jsonl)")
 _ASIDE_NAME: Final = re.compile(r"before-restore-(\d{8}T\d{6})Z(?:-\d+)?\.db")
@@ -98,6 +99,14 @@ class Backups:
             await self._copying().backup(path)
         return path
 
+    async def are_exports(self) -> str:
+        """Return why backups are exports, without vectors; empty where they are copies.
+
+        Raises:
+            StoreError: the store cannot be asked.
+        """
+        return await self._store.makes_no_copies() if isinstance(self._store, SupportsBackup) else NO_COPIES
+
     async def restore(self, source: Path) -> Path | None:
         """Replace the store with a backup; return the path of the old store's copy, None if there was no store.
 
@@ -150,7 +159,7 @@ class Backups:
     def _copying(self) -> SupportsBackup:
         if isinstance(self._store, SupportsBackup):
             return self._store
-        raise StoreError("this store cannot be copied to a file; back it up with the tools of its database")
+        raise StoreError(f"{NO_COPIES}; back it up with the tools of its database")
 
     def _free(self, stem: str, suffix: str) -> Path:
         """Return a free name: there may be another of the same second."""

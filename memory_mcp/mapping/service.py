@@ -16,7 +16,6 @@ from typing import Final, Literal
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters, Memory, MissedChanges
 from memory_mcp.domain.ports import ChartedStore, Snapshot
-from memory_mcp.domain.principal import Principal
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.mapping import kept as files
@@ -234,18 +233,17 @@ class Maps:
         found = await self._store.read(labelled)
         return await asyncio.to_thread(Points.of, known, found)
 
-    async def memories(self, caller: Principal, name: str, numbers: Sequence[int]) -> list[Memory]:
-        """Return the memories at some points that a caller was given, those that are left and within reach.
+    async def memories(self, caller: str, name: str, numbers: Sequence[int]) -> list[Memory]:
+        """Return the memories at some points that a caller was given; those that are gone are absent.
 
         A store that was restored over this one may have other memories under the same keys.
 
         Raises:
             NotFoundError: the points are not remembered any more.
         """
-        keys = self.sets.keys(caller.id, name, numbers)
-        found = await self._store.read(lambda it: it.fetch(keys), is_short=True)
-        memories = [found[key] for key in keys if key in found]
-        return [memory for memory in memories if not caller.reach.bound or memory.namespace == caller.reach.namespace]
+        keys, namespaces = self.sets.keys(caller, name, numbers)
+        found = await self._store.read(lambda it: it.within(*namespaces).fetch(keys), is_short=True)
+        return [found[key] for key in keys if key in found]
 
     async def close(self) -> None:
         """Stop drawing."""

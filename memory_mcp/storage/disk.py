@@ -56,7 +56,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     if path.exists():
         raise StoreError(f"{path} exists already; choose another file")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with replacing(path) as file:
             yield file
     except OSError as error:

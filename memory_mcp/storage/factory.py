@@ -10,6 +10,7 @@ from memory_common import plugins
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Store, Tokens
 from memory_mcp.settings import STORE_GROUP, STORES, Settings
+from memory_mcp.storage.drivers import drivers
 
 Make = Callable[[Settings], Store]
 """The function behind an entry point; returns a store that opens nothing before its first call."""
@@ -43,7 +44,8 @@ def make_store(settings: Settings, *, creates: bool = True) -> Store:
 
 def _ours(name: str) -> MakeOurs:
     module, _, function = STORES[name].partition(":")
-    return cast("MakeOurs", getattr(import_module(module), function))
+    with drivers():
+        return cast("MakeOurs", getattr(import_module(module), function))
 
 
 def make_tokens(settings: Settings) -> Tokens:

@@ -9,6 +9,7 @@ from pathlib import Path
 from memory_mcp.domain.models import Space, Written
 from memory_mcp.health.registry import Registry
 from memory_mcp.settings import POSTGRES, SQLITE, Settings
+from memory_mcp.storage.drivers import drivers
 
 
 def no_file(settings: Settings) -> str:
@@ -31,7 +32,8 @@ def register(
         verify_s: the time limit of verifying, if it differs.
     """
     if (url := _database(settings)) is not None:
-        from memory_mcp.storage.postgres.maintenance import inspection as of_database  # noqa: PLC0415 - see above
+        with drivers():
+            from memory_mcp.storage.postgres.maintenance import inspection as of_database  # noqa: PLC0415 - see above
 
         of_database.register(registry, url, read_only=settings.read_only)
         return
@@ -50,7 +52,8 @@ def written(settings: Settings, seconds: float) -> Written | None:
         StoreError: it cannot be read.
     """
     if (url := _database(settings)) is not None:
-        from memory_mcp.storage.postgres.maintenance import inspection as of_database  # noqa: PLC0415 - see above
+        with drivers():
+            from memory_mcp.storage.postgres.maintenance import inspection as of_database  # noqa: PLC0415 - see above
 
         return of_database.written(url, seconds)
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
@@ -61,7 +64,8 @@ def written(settings: Settings, seconds: float) -> Written | None:
 def expected_space(settings: Settings) -> Callable[[float], Space | None]:
     """Return what tells, within some seconds, the space of the store's vectors."""
     if (url := _database(settings)) is not None:
-        from memory_mcp.storage.postgres.maintenance import inspection as of_database  # noqa: PLC0415 - see above
+        with drivers():
+            from memory_mcp.storage.postgres.maintenance import inspection as of_database  # noqa: PLC0415 - see above
 
         return partial(of_database.space, url)
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise

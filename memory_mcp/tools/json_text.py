@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -68,6 +69,13 @@ def as_tags(value: object) -> list[object]:
     if isinstance(value, list):
         return _tags_of_list(value)
     raise ValueError(WANTED_TAGS)
+
+
+def tags_text(tags: Sequence[str]) -> str:
+    """Return text that `as_tags` reads as these tags: words separated by commas, or JSON where one has a comma."""
+    plain = ", ".join(tags)
+    is_plain = plain != "null" and not any(mark in tag for tag in tags for mark in ',"[{')
+    return plain if is_plain else json.dumps(list(tags), ensure_ascii=False)
 
 
 def _tags_of_text(text: str) -> list[object]:

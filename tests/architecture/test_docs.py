@@ -19,7 +19,8 @@ from memory_mcp.tools import TOOLS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
-    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md", "systemd/README.md")
+    ROOT / name
+    for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md", "packaging/README.md", "systemd/README.md")
 ] + sorted((ROOT / "docs").rglob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -64,7 +65,7 @@ def test_every_command_exists(document: str, command: str, monkeypatch: pytest.M
         assert importlib.util.find_spec(module) is not None
         assert [path for path in paths if "/" in path and not (ROOT / path).exists()] == []
     else:
-        assert program in {"claude", "export", "launchctl", "pipx", "uv", "loginctl"}, command
+        assert program in {"brew", "claude", "export", "launchctl", "pipx", "uv", "loginctl"}, command
 
 
 def test_the_snippets_are_json() -> None:

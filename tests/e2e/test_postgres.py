@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import uuid
@@ -85,7 +86,7 @@ async def test_every_command_works(database: str, daemon: FakeDaemon, command: C
     assert f"{KEEPER}@127.0.0.1" in config.out
     assert not [told for told in (config, shown, status) if "s3cret" in told.out + told.err]
     checks = (await command("doctor", "--json")).data["checks"]
-    parts = ("store", "server", "roles", "clock", "connections", "queue", "languages", "graphs")
+    parts = ("store", "server", "roles", "clock", "connections", "queue", "languages", "vectors", "graphs")
     assert {checks[part]["condition"] for part in parts} == {"ok"}
     assert f"the user {KEEPER!r}, which owns the tables" in checks["roles"]["detail"].replace('"', "'")
     assert "MCP_MEMORY_BACKUP_FOLDER" in checks["backups"]["detail"]
@@ -104,7 +105,7 @@ async def test_a_store_moves_there_and_back_without_loss(
     text = (await command("export", "-")).out
     for backend, file in (("postgres", "memory.db"), ("sqlite_vec", "again.db")):
         environment |= {"MCP_MEMORY_STORAGE_BACKEND": backend, "MCP_MEMORY_SQLITE_PATH": str(folder / file)}
-        imported = await command("import", "-", "--json", stdin=text)
+        imported = await command("import", "--json", stdin=text)  # as the end of a pipe
         assert (imported.code, imported.data["created"], imported.data["documents"]) == (0, 5, 1)
         assert (await command("import", "-", "--json", stdin=text)).data["created"] == 0
         assert await lines(command) == before
@@ -155,6 +156,11 @@ async def test_without_a_fitting_pg_dump_a_backup_is_an_export(
     backup = Path((await command("backup", "--json")).data["path"])
     assert (backup.suffix, backup.stat().st_mode & 0o777) == (".jsonl", 0o600)
     assert [json.loads(line) for line in backup.read_text().splitlines()] == await lines(command)
+    assert backup.parent.stat().st_mode & 0o777 == 0o700
+    again = await command("backup", str(folder / "x.dump"))
+    why = r"(there is no pg_dump on this machine|pg_dump \d+ is older than the server \(18\))"
+    assert re.match(rf"{why}, so this is an export without vectors: ", again.out)
+    assert f"`memory-mcp import {folder / 'x.dump'}` reads it" in again.out
     refused = await command("restore", str(backup))
     assert (refused.code, f"`memory-mcp import {backup}` reads it" in refused.err) == (2, True)
 

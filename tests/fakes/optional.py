@@ -28,6 +28,10 @@ class FakeOptional(OnShelves):
         """Return the suffix of its files."""
         return ".db"
 
+    async def makes_no_copies(self) -> str:
+        """Say that it makes them."""
+        return ""
+
     async def backup(self, target: Path) -> None:
         """Write everything to a file."""
         if target.exists():

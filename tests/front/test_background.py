@@ -105,6 +105,21 @@ async def test_a_listener_behind_the_floor_is_told_to_start_over(clock: FakeCloc
     assert [event.seq for event in later] == [4]
 
 
+async def test_a_loop_that_waits_for_its_store_asks_nobody_to_restart(clock: FakeClock) -> None:
+    """It starts again by itself; a client that is restarted meets the same store."""
+    background, health = Background("the loop", clock=clock, sleep=Sleeper(clock)), Registry()
+    register(health, (background,))
+
+    async def fail() -> None:
+        raise StoreError("away")
+
+    running = asyncio.create_task(background.run(fail))
+    await until(lambda: background.trouble)
+    finding = (await health.live()).parts["background"]
+    running.cancel()
+    assert (finding.cause, finding.fix.split()[0]) == ("the loop keeps failing (StoreError)", "none")
+
+
 async def test_health_shows_a_watcher_that_keeps_failing_until_it_works(clock: FakeClock) -> None:
     """Two failures may pass; from the third in a row on it is degraded, with the cause."""
     store = Faulty(clock)

@@ -12,7 +12,7 @@ import pytest
 from memory_mcp.app import DoctorOptions, examine_machine, make_services
 from memory_mcp.domain.checks import Inquiry, Look, View, skipped
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.domain.models import Condition, Finding, Totals
 from memory_mcp.domain.ports import Store
 from memory_mcp.domain.principal import local_user
 from memory_mcp.health.registry import Registry
@@ -316,3 +316,19 @@ async def test_doctor_looks_at_no_file_where_another_store_of_ours_is_chosen(
 def test_a_front_is_known_by_its_command(command: str, expected: bool) -> None:  # noqa: FBT001 - a table's column
     """The program's name, and `serve` after it."""
     assert is_front(command.split()) is expected
+
+
+class Unread(FakeStore):
+    """Opens, but no count of it can be made."""
+
+    async def totals(self) -> Totals:
+        """Fail as a database whose tables cannot be read."""
+        raise StoreError("no table can be read; mend it")
+
+
+async def test_a_store_that_opens_and_cannot_be_counted_has_failed() -> None:
+    """Whoever asks for the status is told, though the check of the store itself found nothing."""
+    services = make_services(defaults(), Unread(), FakeEmbedder())
+    report = (await services.status.overview()).report
+    assert report.status is Condition.FAILED
+    assert (report.parts["store"].cause, report.parts["store"].fix) == ("no table can be read", "mend it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memory_mcp.domain.urls import host_of, http_url, is_encrypted, is_loopback, place_of, redis_url
+from memory_mcp.domain.urls import host_of, http_url, is_encrypted, is_loopback, place_of, postgres_url, redis_url
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,37 @@ def test_a_wrong_url_of_a_shared_server_is_not_quoted(wrong: str) -> None:
     with pytest.raises(ValueError, match="URL") as caught:
         redis_url(wrong)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "postgresql://u:pa%ss@h/db",
+        "postgresql://u:p@h/db?password=hush%zz",
+        "postgresql://u:p@ss@h/db",
+        "postgresql://u:12#secret@h/db",
+        "postgresql://u:12/secret@h/db",
+        "postgresql://u:12?secret@h/db",
+        "postgresql://u:se/cret@h/db",
+        "postgresql://u:p@h/db?secret",
+        "mysql://u:secret@h/db",
+    ],
+)
+def test_the_url_of_a_database_is_refused_without_being_told(wrong: str) -> None:
+    """Whatever of a password is not encoded stays unsaid."""
+    with pytest.raises(ValueError, match=r"name=value|%25 for %") as refused:
+        postgres_url(wrong)
+    assert not any(part in str(refused.value) for part in ("pa%ss", "hush", "ss@h", "12", "secret", "cret"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40%25@h:5432/db?sslmode=verify-full&options=-c%20work_mem%3D8MB",
+        "postgres://h/db",
+        "postgresql:///db?host=/run/postgresql",
+    ],
+)
+def test_the_url_of_a_database_stays_as_it_is(url: str) -> None:
+    """Libpq's parameters included."""
+    assert postgres_url(url) == url

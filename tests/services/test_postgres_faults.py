@@ -137,7 +137,7 @@ async def test_a_killed_front_leaves_what_it_acknowledged(durable: Postgres) -> 
     """What it had said is there, whole; what it was about to say is there whole or not at all."""
     store = emptied(durable, None)
     await store.generation()
-    command = [sys.executable, "-c", FRONT, durable.of(DATABASE)]
+    command = [sys.executable, "-c", FRONT, durable.of_stores]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as front:  # noqa: ASYNC220 - nothing else runs here
         assert front.stdout is not None
         said = [front.stdout.readline().strip() for _ in range(20)]
@@ -156,7 +156,7 @@ async def test_a_server_that_stays_away_is_said_in_one_sentence(durable: Postgre
     emptied_store = emptied(durable, None)
     await put(emptied_store, "kept")
     await emptied_store.close()
-    store = store_at(durable.of(DATABASE), patience_s=0.3)
+    store = store_at(durable.of_stores, patience_s=0.3)
     assert await listed(store) == ["kept"]
     durable.control("-m", "fast", "stop")
     for call in (store.generation, lambda: store.add([(new("lost"), whole("lost"))])):
@@ -168,6 +168,28 @@ async def test_a_server_that_stays_away_is_said_in_one_sentence(durable: Postgre
     assert await listed(store) == ["kept"]
     await put(store, "after")
     await store.close()
+
+
+async def test_an_outage_is_waited_for_once_and_health_waits_for_none_of_it(durable: Postgres) -> None:
+    """Health says what fixes it while calls still wait; when one gave up, the next ones do not wait again."""
+    await emptied(durable, None).close()
+    patient, waiting = (store_at(durable.of(DATABASE), patience_s=seconds) for seconds in (3_600, 2))
+    for store in (patient, waiting):
+        await store.generation()
+    durable.control("-m", "fast", "stop")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            found = (await patient.findings(None))["store"]
+            for _ in range(PATIENCE_S):
+                with pytest.raises(StoreError, match="start PostgreSQL"):
+                    await waiting.generation()
+        assert found.fix == "start PostgreSQL, or check MCP_MEMORY_POSTGRES_URL"
+        assert "cannot be reached" in found.cause
+    finally:
+        durable.control("start")
+    await waiting.generation()
+    for store in (patient, waiting):
+        await store.close()
 
 
 async def test_a_server_without_a_free_connection_says_so(durable: Postgres) -> None:

@@ -150,13 +150,14 @@ class Tab:
         SHOTS.mkdir(parents=True, exist_ok=True)
         self.do("screenshot", {"path": str(SHOTS / f"{name}.png"), "fullPage": full})
 
-    def violations(self) -> list[str]:
-        """Return what axe-core finds that is serious or critical."""
+    def violations(self, *rules: str) -> list[str]:
+        """Return what axe-core finds that is serious or critical, by all its rules or some of them."""
         return [
             f"{each['id']} ({each['impact']}): {each['help']}: {', '.join(each['where'])}"
-            for each in self._special("axe")
+            for each in self._special("axe", list(rules))
             if each["impact"] in {"serious", "critical"}
         ]
 
     def close(self) -> None:
+        """Close it, and all that share its cookies."""
         self._browser.ask("browser", "close", self.context)

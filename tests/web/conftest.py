@@ -96,22 +96,45 @@ def site() -> Iterator[Site]:
 SignIn = Callable[..., Tab]
 
 
-@pytest.fixture
-def sign_in(browser: Browser, site: Site) -> Iterator[SignIn]:
-    """Open tabs that are signed in as the local user: `sign_in("/timeline", scheme="dark", size=SMALL)`."""
-    opened: list[Tab] = []
+@pytest.fixture(scope="session")
+def contexts() -> dict[str, str]:
+    """Return the contexts of the browser that are signed in at a site, which takes a second each."""
+    return {}
 
-    def run(path: str = "/", *, size: tuple[int, int] = WIDE, scheme: Scheme = "light", at: Site = site) -> Tab:
-        tab = browser.open(at.url, size=size, scheme=scheme)
-        opened.append(tab)
-        tab.goto(f"/sign-in#{at.code()}")
-        if path != "/":
+
+@pytest.fixture
+def sign_in(browser: Browser, site: Site, contexts: dict[str, str]) -> Iterator[SignIn]:
+    """Open tabs that are signed in as the local user: `sign_in("/timeline", scheme="dark", size=SMALL)`.
+
+    They share their cookies and storage, but for those that are `apart`.
+    """
+    opened: list[tuple[Tab, bool]] = []
+
+    def run(
+        path: str = "/",
+        *,
+        size: tuple[int, int] = WIDE,
+        scheme: Scheme = "light",
+        at: Site = site,
+        apart: bool = False,
+    ) -> Tab:
+        context = "" if apart else contexts.get(at.url, "")
+        tab = browser.open(at.url, size=size, scheme=scheme, context=context)
+        opened.append((tab, apart))
+        if not context:
+            tab.goto(f"/sign-in#{at.code()}")
+        if not apart:
+            contexts[at.url] = tab.context
+        if context or path != "/":
             tab.goto(path)
         return tab
 
     yield run
-    for tab in opened:
-        tab.close()
+    for tab, apart in opened:
+        if apart:
+            tab.close()
+        else:
+            tab.do("close")
 
 
 def store(site: Site, *contents: str, **more: object) -> list[str]:

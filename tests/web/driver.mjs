@@ -14,8 +14,10 @@ const contexts = new Map();
 const pages = new Map();
 
 async function open(name, context, options) {
-  if (!contexts.has(context)) contexts.set(context, await browser.newContext({ bypassCSP: false, ...options }));
+  const isNew = !contexts.has(context);
+  if (isNew) contexts.set(context, await browser.newContext({ bypassCSP: false, ...options }));
   const page = await contexts.get(context).newPage();
+  if (!isNew) await Promise.all([page.setViewportSize(options.viewport), page.emulateMedia({ colorScheme: options.colorScheme })]);
   page.setDefaultTimeout(PATIENCE_MS);
   const seen = { requests: [], errors: [], dialogs: [] };
   page.on('request', (request) => seen.requests.push(`${request.method()} ${request.url()}`));
@@ -45,11 +47,11 @@ const special = {
   type: (name, text) => pages.get(name).page.keyboard.type(text),
   offline: (context, off) => contexts.get(context).setOffline(off),
   // axe is evaluated in the page's isolated world, so that the page's policy stays as it is.
-  axe: async (name) => {
+  axe: async (name, rules) => {
     const { page } = pages.get(name);
-    await page.evaluate(axe);
-    return page.evaluate(async () => (await globalThis.axe.run(document, { resultTypes: ['violations'] })).violations
-      .map(({ id, impact, help, nodes }) => ({ id, impact, help, where: nodes.slice(0, 5).map((node) => node.target.join(' ')) })));
+    if (!await page.evaluate('Boolean(globalThis.axe)')) await page.evaluate(axe);
+    return page.evaluate(async (only) => (await globalThis.axe.run(document, { resultTypes: ['violations'], ...(only.length ? { runOnly: only } : {}) })).violations
+      .map(({ id, impact, help, nodes }) => ({ id, impact, help, where: nodes.slice(0, 5).map((node) => node.target.join(' ')) })), rules);
   },
 };
 

@@ -21,6 +21,19 @@ TEXTS = (
 )
 
 
+BREAKABLE = """(() => {
+  const real = window.fetch;
+  window.live = { cut: new AbortController(), isAway: false, streams: 0 };
+  window.fetch = (path, options) => {
+    if (path !== '/view/live') return real(path, options);
+    if (window.live.isAway) return Promise.reject(new TypeError('away'));
+    window.live.streams += 1;
+    return real(path, { ...options, signal: AbortSignal.any([options.signal, window.live.cut.signal]) });
+  };
+})()"""
+"""Lets a test cut the stream of what others write."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def remembered(site: Site) -> None:
     """Store what these tests look for."""
@@ -61,13 +74,13 @@ def test_hits_appear_as_one_types(sign_in: SignIn) -> None:
 def test_an_older_answer_never_wins(sign_in: SignIn) -> None:
     """Of two requests the later one is shown, whichever is answered first."""
     tab = sign_in(f"/?namespace={HERE}")
-    tab.js("""() => {
+    tab.js("""(() => {
       const real = window.fetch;
       window.fetch = async (path, options) => {
         if (String(path).includes('query=rent')) await new Promise((later) => setTimeout(later, 700));
         return real(path, options);
       };
-    }""")
+    })()""")
     tab.fill("#find", "rent")
     tab.until("performance.getEntriesByType('resource').length > 0 && location.search.includes('query=rent')")
     tab.fill("#find", "tea")
@@ -99,10 +112,10 @@ def test_filters_narrow_and_stand_in_the_address(sign_in: SignIn) -> None:
     tab.wait("#hits >> text=landlord")
     tab.until("document.querySelectorAll('#hits [data-row]').length === 1")
     tab.fill("[name=time_expr]", "last week")
-    tab.wait("text=No memory fits these filters")
+    tab.wait("text=No memory matches these filters")
     assert "Created from" in tab.text("#interval")
     tab.fill("[name=time_expr]", "the day of the tentacle")
-    tab.wait("text=This search cannot be done")
+    tab.wait("text=This search isn't valid")
     assert tab.count("[name=time_expr][aria-invalid=true]") == 1
     tab.fill("[name=time_expr]", "today")
     tab.wait("#hits >> text=landlord")
@@ -172,6 +185,33 @@ def test_what_others_store_is_announced_and_moves_nothing(sign_in: SignIn, site:
     tab.click(".news button")
     tab.until("document.querySelectorAll('#hits [data-row]').length === 2")
     tab.wait(".news", "hidden")
+
+
+def test_what_others_change_is_announced(sign_in: SignIn, site: Site, browser: Browser) -> None:
+    """Edits and deletions of what is shown; and after a lost connection, only where something has changed."""
+    ids = store(site, "To be edited.", "To be deleted.", "Stays.", namespace="search-changes")
+    tab = sign_in("/?namespace=search-changes", apart=True)
+    tab.until("document.documentElement.dataset.live === 'on'")
+    with site.client("editor") as client:
+        client.tool("memory_update", id=ids[0], content="Edited by another client.")
+        client.tool("memory_delete", id=ids[1], namespace="search-changes")
+    tab.wait(".news >> text=2 changes")
+    assert "To be deleted." in tab.text("#hits")
+    tab.click(".news button")
+    tab.wait("#hits >> text=Edited by another client.")
+    tab.wait(".news", "hidden")
+    next_reader = browser.open(site.url, context=tab.context)
+    next_reader.goto("/?namespace=search-changes")
+    next_reader.js(BREAKABLE)
+    tab.do("close")
+    next_reader.until("window.live.streams === 1")
+    next_reader.js("window.live.isAway = true; window.live.cut.abort()")
+    next_reader.until("document.documentElement.dataset.live !== 'on'")
+    store(site, "Written while nobody listened.", namespace="search-changes")
+    next_reader.js("window.live.isAway = false")
+    next_reader.wait(".news >> text=There may be other changes")
+    next_reader.click(".news button")
+    next_reader.wait("#hits >> text=Written while nobody listened.")
 
 
 def test_what_a_search_does_without_is_said(browser: Browser) -> None:

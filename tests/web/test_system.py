@@ -164,7 +164,7 @@ def test_too_large_a_file_is_refused_with_its_size(sign_in: SignIn, system: Syst
         file.truncate(26_000_000)
     tab = sign_in("/documents", at=system.site)
     tab.do("setInputFiles", "#files", [str(large)])
-    tab.wait("text=large.bin has 26.0 MB; the most is 25.0 MB")
+    tab.wait("text=large.bin is 26.0 MB; the limit is 25.0 MB")
     tab.shot("documents-refused", full=True)
     assert not any("/raw/" in request for request in tab.requests)
 

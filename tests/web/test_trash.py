@@ -34,8 +34,17 @@ def test_many_are_tagged_and_the_undo_takes_it_back(sign_in: SignIn, site: Site)
 
 def test_all_that_match_are_deleted_and_restored(sign_in: SignIn, site: Site) -> None:
     """Also those that are not shown; the trash has them, restores them together, and its undo deletes them again."""
-    store(site, *(f"many of them, number {n}" for n in range(35)), namespace="crowd", tags=["crowd"])
-    tab = sign_in("/?namespace=crowd&tags=crowd")
+    more = {"namespace": "crowd", "tags": ["crowd", "many"]}
+    store(site, *(f"many of them, number {n}" for n in range(33)), **more)
+    store(site, "many of them, in a conversation", conversation_id="c", **more)
+    store(site, "few", namespace="crowd", tags=["many"])
+    tab = sign_in("/?namespace=crowd&tags=crowd&tags=many&tag_match=all&conversation_id=c")
+    tab.click("[aria-label='Remove this filter']")
+    tab.wait("#summary >> text=34 memories")
+    store(site, "one of them that is not shown", namespace="crowd", tags=["crowd", "many"])
+    tab.click("[data-select] >> nth=0")
+    tab.click(".bulk >> text=Select all 34 that match")
+    tab.wait(".toast >> text=The list has changed")
     tab.click("[data-select] >> nth=0")
     tab.click(".bulk >> text=Select all 35 that match")
     tab.wait(".bulk >> text=35 selected")
@@ -43,7 +52,7 @@ def test_all_that_match_are_deleted_and_restored(sign_in: SignIn, site: Site) ->
     tab.wait("text=Delete 35 memories?")
     tab.click("#confirm-yes")
     tab.wait(".toast >> text=Deleted 35 memories")
-    tab.wait("text=No memory fits these filters")
+    tab.wait("text=No memory matches these filters")
     tab.goto("/trash?namespace=crowd")
     assert "35 deleted memories" in tab.text("#summary")
     tab.click("[data-more]")
@@ -56,6 +65,34 @@ def test_all_that_match_are_deleted_and_restored(sign_in: SignIn, site: Site) ->
     tab.click(".toast >> text=Undo")
     tab.until("document.querySelector('#summary')?.textContent.includes('35')")
     assert tab.errors == []
+
+
+def test_what_was_done_before_an_error_can_be_undone(sign_in: SignIn, site: Site) -> None:
+    """Of 120 memories 100 are deleted, then the front answers no more: that is said, with an undo of the 100."""
+    with site.client("writer-of-many") as client:
+        items = [{"content": f"interrupted {n}", "namespace": "interrupted", "type": "t"} for n in range(120)]
+        client.tool("memory_store_many", items=items[:60])
+        client.tool("memory_store_many", items=items[60:])
+    tab = sign_in("/?namespace=interrupted&type=t")
+    tab.js("""(() => {
+      const real = window.fetch;
+      let changes = 0;
+      window.fetch = async (path, options) => {
+        if (path === '/do/memories.change' && (changes += 1) === 2) throw new TypeError('it is gone');
+        return real(path, options);
+      };
+    })()""")
+    tab.click("[data-select] >> nth=0")
+    tab.click(".bulk >> text=Select all 120 that match")
+    tab.click("[data-change=delete]")
+    tab.click("#confirm-yes")
+    tab.shot("bulk-interrupted")
+    tab.wait(".toast.bad >> text=The server no longer answers")
+    tab.wait("#summary >> text=20 memories")
+    tab.wait(".bulk >> text=20 selected")
+    tab.click(".toast:has-text('Deleted 100 memories') >> text=Undo")
+    tab.wait(".toast >> text=Undid 100 changes")
+    tab.wait("#summary >> text=120 memories")
 
 
 def test_what_changed_meanwhile_is_named(sign_in: SignIn, site: Site) -> None:
@@ -72,6 +109,7 @@ def test_what_changed_meanwhile_is_named(sign_in: SignIn, site: Site) -> None:
         client.tool("memory_update", id=ids[0], content="others want it so")
     tab.click(".toast >> text=Undo")
     tab.wait("dialog[open] >> text=1 memory was left as it is")
+    tab.wait(".toast >> text=Undid 1 change")
     assert ids[0] in tab.text("dialog[open]")
     tab.shot("bulk-refused")
 

@@ -14,6 +14,10 @@ class SupportsBackup(Protocol):
         """Return the suffix of the copies that it makes, such as ".db"; None where what makes them is not there."""
         ...
 
+    async def makes_no_copies(self) -> str:
+        """Return why it makes no copies, where `copies_as` is None; empty where it makes them."""
+        ...
+
     async def backup(self, target: Path) -> None:
         """Write a consistent copy to a new file, and verify it; writes go on meanwhile."""
         ...

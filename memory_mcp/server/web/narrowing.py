@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from memory_mcp.domain.models import Filters
 from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.fields import FilterArguments
+from memory_mcp.tools.json_text import tags_text
 
 if TYPE_CHECKING:
     from memory_mcp.tools.services import Services
@@ -35,7 +36,7 @@ class NarrowingArguments(FilterArguments):
     def _given(self) -> dict[str, str]:
         """The filters that are not left out, as an address has them."""
         given = {
-            "tags": ",".join(self.tags),
+            "tags": tags_text(self.tags),
             "tag_match": self.tag_match if self.tag_match != "any" else "",
             "type": self.type or "",
             "conversation_id": self.conversation_id or "",

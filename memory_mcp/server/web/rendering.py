@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from memory_mcp.domain.localtime import local
 from memory_mcp.server.web.texts import text
+from memory_mcp.tools.json_text import tags_text
 
 FOLDER: Final = Path(__file__).with_name("templates")
 LONG: Final = 20_000
@@ -34,7 +35,14 @@ class Templates:
         )
         self._environment.globals.update(t=text, memories=memories_at)
         self._environment.filters.update(
-            moment=moment, exactly=exactly, isolated=isolated, number=number, size=size, json=to_json, sentence=sentence
+            moment=moment,
+            exactly=exactly,
+            isolated=isolated,
+            number=number,
+            size=size,
+            json=to_json,
+            sentence=sentence,
+            tags=tags_text,
         )
 
     def render(self, template: str, values: Mapping[str, object]) -> str:

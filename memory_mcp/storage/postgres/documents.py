@@ -7,16 +7,16 @@ from typing import Final, TypeVar
 
 from memory_mcp.domain.models import Embedded, NewMemory
 from memory_mcp.storage.documents.session import DocumentSession
+from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
+from memory_mcp.storage.postgres.db.entries import lock
 from memory_mcp.storage.postgres.db.portable import PortableSql
 from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.records import reads, writes
 from memory_mcp.storage.postgres.records.filing import Filing
 
 T = TypeVar("T")
-_TURNS: Final = 0x6D656D33
-"""The advisory lock of who writes documents ("mem3"): what is compared and then written is one front's at a time."""
 
 
 class PostgresSession(PortableSql):
@@ -33,6 +33,7 @@ class PostgresSession(PortableSql):
         keys = [key for key, *_ in memories]
         if keys:
             self.filing.flush()
+            lock(self._db, keys)
             writes.mark_deleted(self._db, list(reads.fetch(self._db, keys).values()))
 
     def add_tags(self, namespace: str, key: int, tags: Iterable[str]) -> None:
@@ -62,7 +63,8 @@ class PostgresTransactions:
         def writing(db: PgSession) -> T:
             _reach(db, namespace)
             db.execute(
-                "SELECT set_config('memory_mcp.machine', %s, true), pg_advisory_xact_lock(%s)", (self._machine, _TURNS)
+                "SELECT set_config('memory_mcp.machine', %s, true), pg_advisory_xact_lock(%s)",
+                (self._machine, locks.DOCUMENTS),
             )
             session = PostgresSession(db)
             done = work(session)

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from memory_mcp.domain.errors import ConflictError, SettingsError, StoreError
 from memory_mcp.domain.models import (
@@ -47,6 +47,8 @@ from memory_mcp.storage.queue import of_queue
 from memory_mcp.storage.rows import to_micros
 
 T = TypeVar("T")
+LOOK_S: Final = 1.0
+"""How long a look at the store's health waits for a server that is away."""
 
 
 class PostgresStore:
@@ -178,6 +180,11 @@ class PostgresStore:
     async def copies_as(self) -> str | None:
         return None if await self._tool() is None else dumps.SUFFIX
 
+    async def makes_no_copies(self) -> str:
+        version = await self._database.read(statistics.server_version)
+        tool = await asyncio.to_thread(self._dumps.tool, version)
+        return "" if tool else self._dumps.lacks(version)
+
     async def backup(self, target: Path) -> None:
         await asyncio.to_thread(self._dumps.write, target, await self._tool_or_raise())
 
@@ -208,10 +215,9 @@ class PostgresStore:
         """Report whether the database answers, and the state of its queue."""
         place = self._database.place
         try:
-            counts = await self._database.read(lambda db: queue.counts(db, namespace))
+            counts = await self._database.read(lambda db: queue.counts(db, namespace), patience_s=LOOK_S)
         except StoreError as error:
-            fix = "do as the cause says, then try again"
-            return {"store": Finding(Condition.FAILED, "unusable", str(error), fix)}
+            return {"store": Finding(Condition.FAILED, "unusable", *error.told())}
         return {"store": Finding(Condition.OK, "open", detail=place), "queue": of_queue(counts)}
 
     async def close(self) -> None:
@@ -239,7 +245,7 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
         )
     direct = settings.postgres_direct_url or settings.postgres_url
     return PostgresStore(
-        PostgresDatabase(settings.postgres_url, read_only=settings.read_only),
+        PostgresDatabase(settings.postgres_url, read_only=settings.read_only, direct_url=direct),
         Announcements(direct),
         socket.gethostname(),
         direct,

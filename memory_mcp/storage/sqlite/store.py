@@ -231,6 +231,9 @@ class SqliteStore:
     async def copies_as(self) -> str:
         return ".db"
 
+    async def makes_no_copies(self) -> str:
+        return ""
+
     async def backup(self, target: Path) -> None:
         await self.generation()  # creates or migrates the file first
         if not self.path.exists():

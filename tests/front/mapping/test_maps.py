@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.domain.models import Chunk, Embedded, Filters, NewMemory, Space
-from memory_mcp.domain.principal import Principal, Reach
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.mapping import drawing, kept, wire
 from memory_mcp.mapping.kept import KeptMap, StoreMark
@@ -105,11 +104,6 @@ def spread(points: Points, category: int) -> tuple[float, float, float]:
     return x, y, math.fsum(math.hypot(points.xs[at] - x, points.ys[at] - y) for at in own) / len(own)
 
 
-def caller(name: str) -> Principal:
-    """Return who may see all."""
-    return Principal(name, name, frozenset(), Reach("here"))
-
-
 async def test_a_map_puts_together_what_means_the_same(maps: Maps) -> None:
     """Groups of vectors lie apart; the file is this user's alone."""
     assert (await maps.progress()).state is MapState.MISSING
@@ -129,11 +123,11 @@ async def test_a_map_shows_a_caller_only_what_is_asked_for_on_its_behalf(store: 
     points = await seen(maps)
     everything = await seen(maps, Filters("here"), Filters("there"))
     assert (len(points.keys), len(everything.keys)) == (3 * EACH, 4 * EACH)
-    name = maps.sets.add("me", points.keys)
-    assert {memory.namespace for memory in await maps.memories(caller("me"), name, range(3 * EACH))} == {"here"}
-    for asks, numbers in (("other", [0]), ("me", [3 * EACH]), ("me", [-1])):
+    name = maps.sets.add("me", points.keys, ["here"])
+    assert {memory.namespace for memory in await maps.memories("me", name, range(3 * EACH))} == {"here"}
+    for caller, numbers in (("other", [0]), ("me", [3 * EACH]), ("me", [-1])):
         with pytest.raises(NotFoundError, match="load the map again"):
-            await maps.memories(caller(asks), name, numbers)
+            await maps.memories(caller, name, numbers)
 
 
 async def test_a_message_holds_places_and_no_contents(maps: Maps) -> None:

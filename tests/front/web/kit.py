@@ -45,7 +45,7 @@ class PageSite:
         self.store = FakeStore()
         self.embedder = FakeEmbedder()
         self.tokens = FakeTokens(self.clock)
-        self.settings = load(sqlite_path=folder / "memory.db", backup_folder=folder / "backups", **settings)
+        self.settings = load(**{"sqlite_path": folder / "memory.db", "backup_folder": folder / "backups", **settings})
         self.services = change(make_services(self.settings, self.store, self.embedder))
         self.register = Register(folder / "page")
         self.activity = Activity(self.clock)

@@ -7,11 +7,17 @@ from datetime import UTC, datetime
 from html import unescape
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from memory_mcp.domain.documents import DocumentTitle
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import NewMemory
-from memory_mcp.domain.principal import Scope
+from memory_mcp.domain.names import folded, nfc
+from memory_mcp.domain.principal import Reach, Scope
+from memory_mcp.server.web.views.search import SearchPageArguments
+from memory_mcp.tools.base import parse
+from memory_mcp.tools.json_text import tags_text
 from tests.contracts.library import ingest
 from tests.front.web.kit import READ_WRITE, PageSite, SignedIn
 
@@ -43,7 +49,7 @@ async def test_a_search_is_ranked_and_explained(site: PageSite) -> None:
     for table in re.findall(r'<table class="why-table">(.*?)</table>', html, re.DOTALL):
         *parts, score = [float(number) for number in re.findall(r"([+-]?\d\.\d\d)<", table)]
         assert sum(parts) == pytest.approx(score, abs=0.02)
-    assert "How this search was read" in html
+    assert "How this search was interpreted" in html
 
 
 async def test_an_empty_query_lists_the_newest(site: PageSite) -> None:
@@ -160,6 +166,33 @@ async def test_any_document_is_found_by_its_title(site: PageSite, monkeypatch: p
     assert DocumentTitle(1, "id", None, "file:///a%20b.txt").name == "a b.txt"
 
 
+TAG = st.text(min_size=1, max_size=20).map(str.strip).filter(lambda tag: tag and not tag.startswith("["))
+
+
+@given(st.lists(TAG | st.sampled_from(["x, y", '"', "{", "null", "a]"]), min_size=1, max_size=4, unique_by=folded))
+def test_any_tags_stand_in_an_address(tags: list[str]) -> None:
+    """What the page writes of tags is read as the same tags."""
+    assume(not any(tag.startswith("{") and tag[1:].lstrip().startswith('"') for tag in tags))  # refused in any form
+    assert parse(SearchPageArguments, {"tags": tags_text(tags)}).tags == [nfc(tag) for tag in tags]
+
+
+async def test_a_tag_with_a_comma_is_found_by_its_chip(site: PageSite) -> None:
+    """Also after another filter was taken away; whole where its memory is edited."""
+    await put(site, "odd", tags=("x, y", "z"))
+    await put(site, "plain", tags=("x",))
+    browser = await site.sign_in()
+    chip = re.search(r'href="(/\?tags=[^"]*)"[^>]*>(?:<[^>]*>)*x, y', await browser.view("/"))
+    assert chip is not None
+    assert shown(await browser.view(unescape(chip[1]))) == ["odd"]
+    narrow = await browser.view("/?tags=%5B%22x,%20y%22%5D&tags=z&tag_match=all&conversation_id=none")
+    [without] = re.findall(r'href="([^"]+)" aria-label="Remove this filter"', narrow)
+    assert without.count("tags=") == 1
+    assert shown(await browser.view(unescape(without))) == ["odd"]
+    edited = (await browser.http.get("/raw/memory.content", params={"id": "odd"})).json()
+    await browser.act("memory.edit", id="odd", tags=edited["tags"], expected_revision=1)
+    assert (await site.services.memories.get("odd", Reach("default"))).tags == ("x, y", "z")
+
+
 async def test_a_bulk_change_needs_the_right_to_write(site: PageSite) -> None:
     """And a count first, which names what will be changed; all of a namespace at once is never chosen."""
     await put(site, "a", "b", tags=("t",))
@@ -173,7 +206,7 @@ async def test_a_bulk_change_needs_the_right_to_write(site: PageSite) -> None:
     assert [one["id"] for one in changed["data"]["refused"]] == ["gone"]
     assert changed["message"] == "Tagged 1 memory"
     undone = await browser.act("memories.undo", change="tag", done=changed["data"]["done"])
-    assert undone["message"] == "Took back 1 change"
+    assert undone["message"] == "Undid 1 change"
     assert "tags" in await browser.refusal("memories.change", change="tag", ids=["a"])
     assert "type" in await browser.refusal("memories.change", change="type", ids=["a"])
     reader = await site.sign_in((Scope.READ,))

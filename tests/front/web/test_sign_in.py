@@ -40,7 +40,7 @@ async def test_a_link_signs_in_once(site: PageSite) -> None:
         assert (await http.post("/sign-in", json={"code": code})).status_code == 200
         again = await http.post("/sign-in", json={"code": code})
         assert again.status_code == 403
-        assert "used already" in again.json()["error"]
+        assert "already used" in again.json()["error"]
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(59, 200), (60, 403)])

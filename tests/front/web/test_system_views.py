@@ -437,6 +437,20 @@ async def test_a_backup_is_made_and_verified(site: PageSite) -> None:
     await until_seen(browser, "/data", "there is no backup")
 
 
+async def test_an_export_in_place_of_a_copy_is_imported(tmp_path: Path) -> None:
+    """The page of a store that no client copies by itself promises nothing, and each file has its own command."""
+    shared = PageSite(tmp_path, storage_backend="postgres", postgres_url="postgresql://h/d", backup_folder=None)
+    folder = tmp_path / "backups-postgres"
+    folder.mkdir()
+    for suffix in ("jsonl", "dump"):
+        (folder / f"memories-20260302T000000Z-1.{suffix}").touch()
+    html = await (await shared.sign_in()).view("/data")
+    assert ("set MCP_MEMORY_BACKUP_FOLDER" in html, "every day with writes" in html) == (True, False)
+    assert f"memory-mcp import {folder}/memories-20260302T000000Z-1.jsonl" in html
+    assert f"memory-mcp restore {folder}/memories-20260302T000000Z-1.dump" in html
+    assert ("is an export" in html, "store as it was is kept" in html) == (True, False)
+
+
 async def test_what_is_exported_can_be_imported(site: PageSite, tmp_path: Path) -> None:
     """The file says how many memories it has; an import shows that, waits for a word, and tells what it did."""
     for number in range(3):
@@ -464,7 +478,7 @@ async def test_an_import_that_is_discarded_writes_nothing(site: PageSite) -> Non
     await sent(browser, "data.import", body({"mine.jsonl": exported}))
     html = await until_seen(browser, "/data?part=operations", "1 memory to import.")
     await browser.act("data.cancel", id=in_operation(html))
-    await until_seen(browser, "/data?part=operations", "Broken off")
+    await until_seen(browser, "/data?part=operations", "Cancelled; what")
     assert "has ended" in await browser.refusal("data.confirm", id=in_operation(html))
 
 

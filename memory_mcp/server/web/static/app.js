@@ -13,8 +13,16 @@ let shown = '';
 
 const address = () => location.pathname + location.search;
 
+// Whether what was typed and not saved may be lost; a view says by page.unsaved() whether there is any.
+async function mayLeave() {
+  if (!page.unsaved()) return true;
+  return ui.confirm({ title: t('shell.sure_leave'), yes: t('shell.discard'), kind: 'danger' });
+}
+const nothing = () => false;
+
 // Go to an address of the page: go('/memories/1'), go('/?query=x', {replace: true}).
 export async function go(path, { replace = false, keep = false } = {}) {
+  if (!keep && !await mayLeave()) return;
   if (path !== address()) history[replace ? 'replaceState' : 'pushState']({}, '', path);
   if (!keep) await load();
   else shown = address();
@@ -36,8 +44,7 @@ async function load({ focus = true, position = 0 } = {}) {
     const html = await view(path, { signal });
     if (signal.aborted) return;
     clearTimeout(waiting);
-    leave();
-    leave = () => {};
+    end();
     ui.show(main, html);
     shown = path;
     await mount(signal);
@@ -46,13 +53,18 @@ async function load({ focus = true, position = 0 } = {}) {
   } catch (error) {
     clearTimeout(waiting);
     if (error.name === 'AbortError' || error.code === 'signed_out') return;
-    leave();
-    leave = () => {};
+    end();
     shown = path;
     fail(error);
   } finally {
     if (!signal.aborted) main.removeAttribute('aria-busy');
   }
+}
+
+function end() {
+  leave();
+  leave = () => {};
+  page.unsaved = nothing;
 }
 
 async function mount(signal) {
@@ -89,7 +101,7 @@ function fail(error) {
 }
 
 // What a view's script gets.
-const page = { ask, view, act, t, may, session, go, reload: (options) => load({ focus: false, position: window.scrollY, ...options }), live, ui };
+const page = { ask, view, act, t, may, session, go, unsaved: nothing, mayLeave, reload: (options) => load({ focus: false, position: window.scrollY, ...options }), live, ui };
 
 function isOurs(link, event) {
   return link && link.origin === location.origin && !link.target && !link.hasAttribute('download')
@@ -111,7 +123,12 @@ document.addEventListener('click', (event) => {
   closeMenu();
   go(link.pathname + link.search);
 });
-window.addEventListener('popstate', () => { if (address() !== shown) load(); });
+window.addEventListener('popstate', async () => {
+  if (address() === shown) return;
+  if (await mayLeave()) load();
+  else history.pushState({}, '', shown);
+});
+window.addEventListener('beforeunload', (event) => { if (page.unsaved()) event.preventDefault(); });
 
 $('#finder').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -131,8 +148,10 @@ $('#theme').addEventListener('click', () => {
 });
 $('#help').addEventListener('click', () => $('#keys').showModal());
 $('#sign-out').addEventListener('click', async () => {
+  if (!await mayLeave()) return;
   try { await signOut(); } catch (error) { ui.complain(error); return; }
   live.stop();
+  end();
   main.replaceChildren();
   $('#toasts').replaceChildren();
   askToSignIn(t('session.signed_out'));
@@ -163,6 +182,7 @@ window.addEventListener('storage', async (event) => {
   if (event.key !== 'page-secret' || !event.newValue) return;
   await resume();
   $('#signed-out').close();
+  live.stop(); // it was the stream of the session before
   signedIn();
   if (!$('.view', main)) await load();
 });
@@ -174,6 +194,14 @@ function signedIn() {
   live.start();
 }
 
+// A link that was used or is too old does no harm to a session that goes on.
+async function signInBy(code) {
+  try { await signIn({ code }); } catch (error) {
+    if (!hasSecret()) throw error;
+    try { await resume(); } catch { throw error; }
+  }
+}
+
 async function begin() {
   await loadTexts();
   const code = location.hash.slice(1);
@@ -183,7 +211,7 @@ async function begin() {
   try {
     if (code && location.pathname === '/' && code.length > 20) {
       history.replaceState({}, '', '/');
-      await signIn({ code });
+      await signInBy(code);
     } else if (hasSecret()) await resume();
     else { askToSignIn(t('session.first')); return; }
   } catch (error) {

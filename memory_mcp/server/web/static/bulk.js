@@ -19,15 +19,18 @@ async function batch(name, body) {
 // What this tab has just written is told by the change log too, a moment later; nobody needs to hear of it.
 const OWN_MS = 3000;
 const own = new Map();
-export const isOwn = (id) => Date.now() - (own.get(id) ?? 0) < OWN_MS;
+const keyOf = (id, namespace) => JSON.stringify([namespace, id]); // an id is unique in its namespace only
+export const isOwn = (id, namespace) => Date.now() - (own.get(keyOf(id, namespace)) ?? 0) < OWN_MS;
 
-async function inBatches(name, items, body, told) {
-  const all = { done: [], refused: [], unchanged: 0 };
+// What was done stands in the outcome also where a later batch fails: `error` says why there is no more.
+async function inBatches(name, items, namespace, body, told) {
+  const all = { done: [], refused: [], unchanged: 0, error: null };
   for (let at = 0; at < items.length; at += AT_ONCE) {
     told?.(at, items.length);
-    const { data } = await batch(name, body(items.slice(at, at + AT_ONCE)));
+    let data;
+    try { ({ data } = await batch(name, { namespace, ...body(items.slice(at, at + AT_ONCE)) })); } catch (error) { return { ...all, error }; }
     all.done.push(...data.done);
-    for (const { id } of data.done) own.set(id, Date.now());
+    for (const { id } of data.done) own.set(keyOf(id, namespace), Date.now());
     all.refused.push(...data.refused);
     all.unchanged += data.unchanged;
   }
@@ -47,21 +50,25 @@ function tellRefused(refused) {
 
 // Change memories, offer the undo, and name what was left as it is. `given` has tags or a type.
 export async function change(name, ids, { namespace, given = {}, told, after = () => {} }) {
-  const outcome = await inBatches('memories.change', ids, (some) => ({ ids: some, namespace, change: name, ...given }), told);
-  await after();
-  const message = t(`bulk.${name}`, { count: outcome.done.length });
-  say(message);
-  if (!outcome.done.length) toast(message);
-  else {
-    const undo = async () => {
-      const undone = await inBatches('memories.undo', outcome.done, (some) => ({ namespace, change: name, done: some }));
-      await after();
-      tellRefused(undone.refused);
-    };
-    toast(message, { undo });
+  const outcome = await inBatches('memories.change', ids, namespace, (some) => ({ ids: some, change: name, ...given }), told);
+  const { done, refused, error } = outcome;
+  if (done.length || !error) {
+    await after();
+    const message = t(`bulk.${name}`, { count: done.length });
+    say(message);
+    toast(message, { undo: done.length ? () => undoChange(name, done, namespace, after) : null });
   }
-  tellRefused(outcome.refused);
+  tellRefused(refused);
+  if (error) complain(error);
   return outcome;
+}
+
+async function undoChange(name, changed, namespace, after) {
+  const { done, refused, error } = await inBatches('memories.undo', changed, namespace, (some) => ({ change: name, done: some }));
+  await after();
+  tellRefused(refused);
+  if (error) complain(error);
+  return t('bulk.undone', { count: done.length });
 }
 
 // Ask for tags or a type.
@@ -95,7 +102,7 @@ export class Selection {
       this.count = el('strong', { role: 'status' }),
       this.all = el('button', { class: 'button quiet small', type: 'button', onclick: () => this.chooseAll().catch(complain) }),
       ...ACTIONS[kind].map((name) => el('button', { class: `button small ${name === 'delete' ? 'danger' : ''}`, type: 'button', 'data-change': name, onclick: () => this.run(name).catch(complain) }, icon(ICONS[name]), t(`bulk.do_${name}`))),
-      ...extra.map(({ text, run }) => el('button', { class: 'button small danger', type: 'button', onclick: () => run([...this.chosen.keys()]) }, text)),
+      ...extra.map(({ text, run }) => el('button', { class: 'button small danger', type: 'button', onclick: () => run([...this.chosen.values()].map(({ id }) => id)) }, text)),
       el('button', { class: 'button quiet small', type: 'button', onclick: () => this.clear() }, t('bulk.clear')),
       this.progress = el('progress', { hidden: true, 'aria-label': t('bulk.progress') }));
     if (may('write')) root.append(this.bar);
@@ -122,15 +129,22 @@ export class Selection {
     const box = $('[data-select]', row);
     box.checked = chosen;
     row.classList.toggle('selected', chosen);
-    if (chosen) this.chosen.set(row.dataset.id, row.dataset.namespace);
-    else this.chosen.delete(row.dataset.id);
+    if (chosen) this.choose(row.dataset.id, row.dataset.namespace);
+    else this.chosen.delete(keyOf(row.dataset.id, row.dataset.namespace));
   }
+
+  choose(id, namespace) { this.chosen.set(keyOf(id, namespace), { id, namespace }); }
 
   async chooseAll() {
     for (const row of this.rows()) this.set(row, true);
     if (this.matching) {
       const { ids, count } = await this.matching();
-      for (const id of ids) this.chosen.set(id, this.namespace());
+      if (count !== this.total()) {
+        this.clear();
+        await this.after();
+        throw new Error(t('bulk.stale'));
+      }
+      for (const id of ids) this.choose(id, this.namespace());
       if (count > ids.length) toast(t('bulk.most', { count: ids.length }));
     }
     this.draw();
@@ -146,15 +160,18 @@ export class Selection {
   // Rows were replaced: those that are chosen still are.
   refresh(keep = true) {
     if (!keep) this.chosen.clear();
-    for (const row of this.rows()) this.set(row, this.chosen.has(row.dataset.id));
+    for (const row of this.rows()) this.set(row, this.chosen.has(keyOf(row.dataset.id, row.dataset.namespace)));
     this.last = null;
     this.draw();
   }
 
+  // How many the list says that it has.
+  total() { return Number($('#summary', this.root)?.dataset.total || 0); }
+
   draw() {
     this.bar.hidden = !this.chosen.size;
     this.count.textContent = t('bulk.count', { count: this.chosen.size });
-    const total = Number($('#summary', this.root)?.dataset.total || 0);
+    const total = this.total();
     const shown = this.rows().length;
     const most = this.matching && total > shown ? total : shown;
     this.all.hidden = this.chosen.size >= most;
@@ -163,21 +180,23 @@ export class Selection {
 
   async run(name) {
     if (this.busy) return;
-    const ids = [...this.chosen.keys()];
+    const chosen = [...this.chosen.values()];
     const given = {};
     if (name === 'delete') {
-      if (ids.length > 1 && !await confirm({ title: t('bulk.sure', { count: ids.length }), text: t('bulk.sure_text'), yes: t('bulk.do_delete'), kind: 'danger' })) return;
+      if (chosen.length > 1 && !await confirm({ title: t('bulk.sure', { count: chosen.length }), text: t('bulk.sure_text'), yes: t('bulk.do_delete'), kind: 'danger' })) return;
     } else if (name !== 'restore') {
-      const value = await asked(name, ids.length);
+      const value = await asked(name, chosen.length);
       if (value === null) return;
-      given[name === 'type' ? 'type' : 'tags'] = name === 'type' ? value : value.split(',').map((tag) => tag.trim()).filter(Boolean);
+      given[name === 'type' ? 'type' : 'tags'] = value;
     }
     this.busy = true;
     const told = (done, of) => { this.progress.hidden = false; this.progress.max = of; this.progress.value = done; };
     try {
-      for (const namespace of new Set(this.chosen.values())) {
-        const some = ids.filter((id) => this.chosen.get(id) === namespace);
-        await change(name, some, { namespace, given, told, after: this.after });
+      for (const namespace of new Set(chosen.map((one) => one.namespace))) {
+        const ids = chosen.filter((one) => one.namespace === namespace).map(({ id }) => id);
+        const { done, error } = await change(name, ids, { namespace, given, told, after: this.after });
+        for (const { id } of done) this.chosen.delete(keyOf(id, namespace));
+        if (error) { this.refresh(); return; }
       }
       this.clear();
     } finally {

@@ -173,7 +173,7 @@ export function mount(root, page) {
   async function chooseAll(points) {
     for (let at = 0; at < points.length; at += AT_ONCE) {
       const { data } = await page.act('map.at', { sheet: header.sheet, points: points.slice(at, at + AT_ONCE) }, { signal });
-      for (const [id, namespace] of data.memories) selection.chosen.set(id, namespace);
+      for (const [id, namespace] of data.memories) selection.choose(id, namespace);
     }
     selection.refresh();
     $('[data-change]', selection.bar)?.focus();
@@ -300,7 +300,7 @@ export function mount(root, page) {
   load().then(watch);
   let fresh = 0;
   const off = page.live.on((event) => {
-    if (event.kind === 'store' || event.kind === 'import' || event.kind === 'delete') {
+    if (['store', 'import', 'delete', 'missed'].includes(event.kind)) {
       page.ui.news(root, fresh += event.count, async () => { fresh = 0; await select([]); await load(); watch(); }, 'map.news');
     }
   });

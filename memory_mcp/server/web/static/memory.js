@@ -1,5 +1,5 @@
 // A memory: read, edit as it was read, delete, and what it was.
-import { Selection, change } from './bulk.js';
+import { Selection, change, isOwn } from './bulk.js';
 
 export function mount(root, page) {
   const { $, complain, confirm, copy, el, icon, show, toast } = page.ui;
@@ -82,25 +82,26 @@ export function mount(root, page) {
 
   function fill(fields) {
     editor.elements.content.value = fields.content;
-    editor.elements.tags.value = fields.tags.join(', ');
-    editor.elements.type.value = fields.type;
-    editor.elements.metadata.value = JSON.stringify(fields.metadata, null, 2);
+    for (const name of ['tags', 'type', 'metadata']) editor.elements[name].value = fields[name];
   }
 
-  // What differs from what was read; null where the metadata is no JSON object.
+  const plain = (text) => text.replace(/\r\n?/g, '\n'); // a text area turns line ends into its own: that is no change
+  const edits = () => ['content', 'tags', 'type', 'metadata'].filter((name) => editor.elements[name].value !== plain(saved[name]));
+
+  // What differs from what was read, as it was written; null where the metadata is no JSON object.
   function edited() {
-    const { content, tags, type, metadata } = editor.elements;
+    const { metadata } = editor.elements;
+    const fields = Object.fromEntries(edits().map((name) => [name, editor.elements[name].value.trim() && editor.elements[name].value]));
+    if ('tags' in fields) fields.tags ||= []; // text is read as the server reads it
+    if ('type' in fields) fields.type = fields.type.trim();
+    if (!('metadata' in fields)) return fields;
+    fields.metadata ||= '{}';
     let parsed;
-    try { parsed = JSON.parse(metadata.value.trim() || '{}'); } catch { parsed = null; }
-    if (parsed === null || Array.isArray(parsed) || typeof parsed !== 'object') {
-      $('#edit-error', editor).textContent = page.t('memory.bad_metadata');
-      metadata.focus();
-      return null;
-    }
-    const now = { content: content.value, tags: tags.value.split(',').map((tag) => tag.trim()).filter(Boolean), type: type.value.trim(), metadata: parsed };
-    // A text area turns line ends of other systems into its own: that alone is no change.
-    if (now.content === saved.content.replace(/\r\n?/g, '\n')) delete now.content;
-    return Object.fromEntries(Object.entries(now).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(saved[name])));
+    try { parsed = JSON.parse(fields.metadata); } catch { parsed = null; }
+    if (parsed !== null && !Array.isArray(parsed) && typeof parsed === 'object') return fields;
+    $('#edit-error', editor).textContent = page.t('memory.bad_metadata');
+    metadata.focus();
+    return null;
   }
 
   async function save() {
@@ -138,10 +139,10 @@ export function mount(root, page) {
     $('[data-edit]', root)?.focus();
   }
 
+  page.unsaved = () => Boolean(editor && !editor.hidden && edits().length);
+
   async function cancel() {
-    const fields = edited();
-    if (fields && Object.keys(fields).length && !await confirm({ title: page.t('memory.sure_cancel'), yes: page.t('memory.discard'), kind: 'danger' })) return;
-    close();
+    if (await page.mayLeave()) close();
   }
 
   editor?.addEventListener('submit', (event) => { event.preventDefault(); save(); });
@@ -165,18 +166,22 @@ export function mount(root, page) {
 
   // What others do to it is said, and moves nothing.
   const unheard = page.live.on((event) => {
-    if (event.namespace !== namespace || !event.ids.includes(id) || event.kind === 'embed') return;
-    setTimeout(tell, 400, event.kind); // our own writes show the page anew before that
+    const isOurs = event.namespace === namespace && event.kind !== 'embed' && (event.ids.includes(id) || event.count > event.ids.length);
+    if (isOurs || event.kind === 'missed') setTimeout(tell, 400, event.ids.includes(id) ? event.kind : ''); // our own writes show the page anew before that
   });
+  // `kind` is empty where the event does not say whether it is about this memory.
   async function tell(kind) {
-    if (leaving) return;
-    if (kind !== 'delete' && kind !== 'purge') {
-      try { if ((await whole()).revision === revision && kind !== 'tag') return; } catch { /* it is told all the same */ }
+    if (leaving || isOwn(id, namespace)) return;
+    let gone = kind === 'delete' || kind === 'purge';
+    if (!gone) {
+      try { if ((await whole()).revision === revision && kind !== 'tag') return; } catch (error) {
+        gone = error.status === 404;
+        if (!kind && (!gone || 'deleted' in article.dataset)) return;
+      }
       if (leaving) return;
     }
-    const gone = kind === 'delete' || kind === 'purge';
     $('#changed', root).replaceChildren(el('div', { class: 'notice warn', role: 'status' }, icon('warn'), el('div', {}, el('p', {}, page.t(gone ? 'memory.others_deleted' : 'memory.others_changed')),
-      el('p', { class: 'actions' }, el('button', { class: 'button small', type: 'button', onclick: () => page.reload() }, page.t('search.show'))))));
+      el('p', { class: 'actions' }, el('button', { class: 'button small', type: 'button', onclick: async () => { if (await page.mayLeave()) await page.reload(); } }, page.t('search.show'))))));
   }
 
   return () => { leaving = true; ending.abort(); unheard(); selection?.end(); };

@@ -4,6 +4,7 @@ import { Selection, isOwn } from './bulk.js';
 const FIELDS = ['namespace', 'tags', 'tag_match', 'type', 'time_expr', 'mode'];
 const DEFAULTS = { tag_match: 'any', mode: 'auto' };
 const WRITES = new Set(['store', 'import', 'undelete', 'document']);
+const CHANGES = new Set(['update', 'tag', 'delete']);
 
 export function mount(root, page) {
   const { $, $$, complain, debounce, el, icon, say, show } = page.ui;
@@ -29,6 +30,8 @@ export function mount(root, page) {
     return next;
   }
 
+  const resultsOf = (asked) => `/?${new URLSearchParams([...asked, ['part', 'results']])}`;
+
   // `push`: a step that can be gone back to; what is typed replaces itself.
   async function search({ push = false, limit = '', focus = '' } = {}) {
     const next = wanted();
@@ -40,7 +43,7 @@ export function mount(root, page) {
     const { signal } = asking;
     const busy = setTimeout(() => results.setAttribute('aria-busy', 'true'), 150);
     try {
-      const html = await page.view(`/?${new URLSearchParams([...next, ['part', 'results']])}`, { signal });
+      const html = await page.view(resultsOf(next), { signal });
       if (signal.aborted || leaving) return;
       heard.clear();
       show(results, html);
@@ -83,7 +86,7 @@ export function mount(root, page) {
       if (namespace && kind !== 'namespace') given.set('namespace', namespace);
       const known = await (await page.ask(`/raw/search.suggest?${given}`)).json();
       if (kind === 'document') for (const { label, value } of known) completions.set(label, value);
-      input.list?.replaceChildren(...known.map(({ label }) => el('option', { value: before + label })));
+      input.list?.replaceChildren(...known.map(({ label }) => el('option', { value: before + (kind === 'tags' && /[,"[{]/.test(label) ? JSON.stringify([label]) : label) })));
     } catch (error) { if (error.code !== 'invalid_argument') complain(error); }
   }, 120);
 
@@ -144,7 +147,11 @@ export function mount(root, page) {
   function isListed() { return !query().get('query')?.trim() && Boolean($('#summary', results)?.dataset.narrow); }
   function matchingBody() {
     const now = query();
-    const body = Object.fromEntries([...now].filter(([name]) => ['namespace', 'tags', 'tag_match', 'type', 'time_expr', 'conversation_id', 'after', 'before', 'metadata'].includes(name)));
+    const body = {};
+    for (const name of ['namespace', 'tags', 'tag_match', 'type', 'time_expr', 'conversation_id', 'after', 'before', 'metadata']) {
+      const all = now.getAll(name);
+      if (all.length) body[name] = all.length > 1 ? all : all[0];
+    }
     if (now.get('document')) body.conversation_id = now.get('document');
     return body;
   }
@@ -185,16 +192,34 @@ export function mount(root, page) {
   const news = el('div', { class: 'news', role: 'status', hidden: true }, el('span'), el('button', { class: 'button small', type: 'button', onclick: () => { news.hidden = true; search({ focus: '[data-row] a' }); } }, page.t('search.show')));
   results.before(news);
   const unheard = page.live.on((event) => {
-    if (event.kind === 'missed') { heard.add('missed'); } else if (event.namespace !== namespace()) return;
+    const isLost = event.kind === 'missed';
+    if (!isLost && event.namespace !== namespace()) return;
     const shown = new Set($$('[data-row]', results).map((row) => row.dataset.id));
-    const isNew = WRITES.has(event.kind);
-    if (isNew) for (const id of event.ids) if (!isOwn(id)) heard.add(`+${id}`);
-    else if (['update', 'tag', 'delete'].includes(event.kind)) for (const id of event.ids) if (shown.has(id) && !isOwn(id) && !selection.busy) heard.add(`~${id}`);
+    const others = event.ids.filter((id) => !isOwn(id, event.namespace));
+    if (WRITES.has(event.kind)) for (const id of others) heard.add(`+${id}`);
+    if (CHANGES.has(event.kind) && !selection.busy) for (const id of others) if (shown.has(id)) heard.add(`~${id}`);
+    tellNews(shown);
+    // Of a great change not all ids are told.
+    if (isLost || (event.count > event.ids.length && (WRITES.has(event.kind) || CHANGES.has(event.kind)))) lookAgain();
+  });
+  const says = (root) => $$('[data-row]', root).map((row) => [row.dataset.id, $('.passage', row).textContent, ...$$('.chip', row).map((chip) => chip.textContent)].join('\n'));
+  const summaryOf = (root) => $('#summary', root)?.textContent.trim();
+  const lookAgain = debounce(async () => {
+    try {
+      const now = new DOMParser().parseFromString(await page.view(resultsOf(query())), 'text/html');
+      const was = says(results);
+      if (leaving || says(now).every((row, at) => row === was[at]) && summaryOf(now) === summaryOf(results)) return;
+    } catch (error) { if (error.code === 'signed_out') return; }
+    heard.add('missed');
+    tellNews(new Set());
+  }, 200);
+  function tellNews(shown) {
     const added = [...heard].filter((one) => one.startsWith('+') && !shown.has(one.slice(1))).length;
     const changed = [...heard].filter((one) => one.startsWith('~')).length;
-    news.hidden = !added && !changed;
-    news.firstChild.textContent = [added ? page.t('shell.new', { count: added }) : '', changed ? page.t('shell.changed', { count: changed }) : ''].filter(Boolean).join(', ');
-  });
+    const parts = [added ? page.t('shell.new', { count: added }) : '', changed ? page.t('shell.changed', { count: changed }) : '', heard.has('missed') ? page.t('shell.missed') : ''];
+    news.firstChild.textContent = parts.filter(Boolean).join(' · ');
+    news.hidden = !news.firstChild.textContent;
+  }
   const hide = new MutationObserver(() => { if (!heard.size) news.hidden = true; });
   hide.observe(results, { childList: true });
 

@@ -225,7 +225,7 @@ export function mount(root, page) {
   read();
   let fresh = 0;
   const off = page.live.on((event) => {
-    if (event.kind === 'store' || event.kind === 'import') page.ui.news(chart, fresh += event.count, () => page.reload());
+    if (['store', 'import', 'missed'].includes(event.kind)) page.ui.news(chart, fresh += event.count, () => page.reload());
   });
   return () => { stop(); off(); selection?.end(); fetching?.abort(); };
 }

@@ -17,10 +17,13 @@ export function mount(root, page) {
     if (!await confirm({ title: page.t('trash.sure', { count }), text: page.t('trash.sure_text'), yes: page.t('trash.purge'), kind: 'danger' })) return;
     const newest = before ?? new Date(Date.now() + 60000).toISOString();
     const groups = ids ? Array.from({ length: Math.ceil(ids.length / 100) }, (_, at) => ids.slice(at * 100, at * 100 + 100)) : [null];
-    let message = '';
-    for (const some of groups) ({ message } = await page.act('trash.purge', { namespace: namespace(), before: newest, ...(some ? { ids: some } : {}) }));
-    toast(message);
-    await again();
+    let removed = 0;
+    try {
+      for (const some of groups) removed += (await page.act('trash.purge', { namespace: namespace(), before: newest, ...(some ? { ids: some } : {}) })).data.count;
+    } finally {
+      if (removed) toast(page.t('trash.purged', { count: removed }));
+      await again();
+    }
   }
 
   root.addEventListener('click', async ({ target }) => {

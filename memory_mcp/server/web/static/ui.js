@@ -39,7 +39,7 @@ export function say(text) {
   requestAnimationFrame(() => { $('#said').textContent = text; });
 }
 
-// A message at the edge; with `undo`, a function, it stays longer and offers to undo.
+// A message at the edge; with `undo`, a function that may return what to say, it stays longer and offers to undo.
 export function toast(text, { kind = '', undo = null, seconds = undo ? 12 : 5 } = {}) {
   const made = el('div', { class: `toast ${kind}` }, el('span', {}, text));
   const close = () => made.remove();
@@ -48,7 +48,7 @@ export function toast(text, { kind = '', undo = null, seconds = undo ? 12 : 5 } 
       class: 'button small', type: 'button',
       onclick: async () => {
         close();
-        try { await undo(); toast(t('shell.undone')); } catch (error) { toast(error.message, { kind: 'bad', seconds: 12 }); }
+        try { toast(await undo() ?? t('shell.undone')); } catch (error) { toast(error.message, { kind: 'bad', seconds: 12 }); }
       },
     }, t('shell.undo')));
   }
@@ -77,13 +77,14 @@ export function confirm({ title, text = '', yes, kind = 'primary' }) {
 }
 
 // A bar that says what is new and changes nothing until it is asked: news(root, 3, reload) before the list.
+// A count of 0: something may be new.
 export function news(root, count, show, key = 'shell.new') {
   let bar = $('.news', root);
   if (!bar) {
     bar = el('div', { class: 'news', role: 'status' }, el('span'), el('button', { class: 'button small', type: 'button', onclick: () => { bar.remove(); show(); } }));
     root.prepend(bar);
   }
-  bar.firstChild.textContent = t(key, { count });
+  bar.firstChild.textContent = count ? t(key, { count }) : t('shell.missed');
   bar.lastChild.textContent = t('shell.show', { count });
   return bar;
 }

@@ -30,12 +30,15 @@ from memory_mcp.server.web.operations import Operation
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.uploads import UploadBounds, receive
 from memory_mcp.server.web.view import Action, Answer, Nav, NoArguments, PageView, Stream, Visit
+from memory_mcp.settings import Settings
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.services import Services
 
 BOUNDS: Final = UploadBounds(files=1, file_bytes=4_000_000_000, bytes=4_000_000_000)
 OWN: Final = "memory-mcp"
 """The system whose file an export is."""
+KINDS: Final = {EXPORT: "export", ".dump": "dump"}
+"""Of backups that are no copy of the store's file."""
 ENDED: Final = 3
 """Operations that are shown after their end."""
 
@@ -50,9 +53,14 @@ class ShownBackup:
     bytes: int
 
     @property
+    def kind(self) -> str:
+        """Of its file, which says how it comes back."""
+        return KINDS.get(self.path.suffix, "copy")
+
+    @property
     def restore(self) -> str:
-        """The command that puts it in the store's place."""
-        command = "import" if self.path.suffix == EXPORT else "restore"
+        """The command that brings it back."""
+        command = "import" if self.kind == "export" else "restore"
         return f"memory-mcp {command} {shlex.quote(str(self.path))}"
 
 
@@ -67,7 +75,9 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
     are_possible, held = await visit.operate("backup", work)
     return {
         "are_possible": are_possible,
-        "backups": [_shown(each) for each in held],
+        "daily": _daily(visit.settings),
+        "backups": (shown := [_shown(each) for each in held]),
+        "kinds": sorted({backup.kind for backup in shown}),
         "operations": operations,
         "is_running": any(not each.state.is_final for each in operations),
         "peers": sorted(PEERS.values(), key=lambda peer: peer.name),
@@ -76,6 +86,13 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         "is_local": visit.principal.is_local,
         "is_read_only": visit.settings.read_only,
     }
+
+
+def _daily(settings: Settings) -> str:
+    """Return whether clients make backups by themselves."""
+    if not settings.backup_enabled:
+        return "off"
+    return "elsewhere" if settings.is_copied_elsewhere else "made"
 
 
 def _latest(operations: Sequence[Operation]) -> Sequence[Operation]:

@@ -75,7 +75,7 @@ async def load(visit: Visit, query: MapArguments) -> Mapping[str, object]:
         known = await namespaces(services, visit.reach)
         chosen: list[Memory] = []
         if query.sheet:
-            chosen = await services.maps.memories(visit.principal, query.sheet, query.numbers)
+            chosen = await services.maps.memories(visit.principal.id, query.sheet, query.numbers)
         return await services.maps.progress(), known, chosen
 
     progress, known, chosen = await visit.run("map", work)
@@ -95,10 +95,11 @@ async def points(visit: Visit, request: HttpRequest) -> Response:
 
 
 async def _message(visit: Visit, query: MapArguments, services: Services) -> bytes:
-    found = await services.maps.points(await _asked(visit, query, services), query.by)
+    asked = await _asked(visit, query, services)
+    found = await services.maps.points(asked, query.by)
     if found is None:
         return b""
-    name = services.maps.sets.add(visit.principal.id, found.keys)
+    name = services.maps.sets.add(visit.principal.id, found.keys, [filters.namespace for filters in asked])
     return found.message(name)
 
 
@@ -115,7 +116,7 @@ async def at_points(visit: Visit, given: ChosenPoints) -> Answer:
     """Return which memories lie at chosen points, for what is done with them."""
 
     async def work(services: Services) -> list[Memory]:
-        return await services.maps.memories(visit.principal, given.sheet, given.points)
+        return await services.maps.memories(visit.principal.id, given.sheet, given.points)
 
     found = await visit.run("map", work)
     return Answer(data={"memories": [[memory.id, memory.namespace] for memory in found]})

@@ -24,7 +24,7 @@ from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Action, Answer, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.fields import MemoryId, Namespace
-from memory_mcp.tools.json_text import is_left_out
+from memory_mcp.tools.json_text import is_left_out, tags_text
 from memory_mcp.tools.services import Services
 from memory_mcp.tools.update import UPDATE, UpdateArguments
 
@@ -208,8 +208,10 @@ async def content(visit: Visit, request: HttpRequest) -> Response:
     asked = _asked(request)
     memory, wanted = await _with(visit, asked, "content", work)
     if asked.revision is None:
-        names = ("content", "tags", "type", "metadata", "revision")
-        return JSONResponse({name: getattr(memory, name) for name in names})
+        texts = {"content": memory.content, "tags": tags_text(memory.tags), "type": memory.type}
+        # As text: a browser rounds great numbers.
+        metadata = json.dumps(memory.metadata, ensure_ascii=False, indent=2)
+        return JSONResponse(texts | {"metadata": metadata, "revision": memory.revision})
     if wanted is None:
         raise NotFoundError(f"revision: there is no revision {asked.revision}")
     return PlainTextResponse(wanted.content)

@@ -25,6 +25,7 @@ from memory_mcp.server.web.view import Nav, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.explained import made_of
 from memory_mcp.tools.fields import ConversationId, FilterArguments, Namespace
+from memory_mcp.tools.json_text import tags_text
 from memory_mcp.tools.listing import LIST, MAX_CURSOR
 from memory_mcp.tools.search import SEARCH as SEARCH_TOOL
 from memory_mcp.tools.search import SearchResult
@@ -65,8 +66,8 @@ class SearchPageArguments(FilterArguments):
     def without(self, name: str) -> str:
         """Return the address of this search without a filter."""
         given = self.model_dump(mode="json", exclude_defaults=True, exclude={name, "cursor", "limit"})
-        texts = {key: to_json(value) if key == "metadata" else value for key, value in given.items()}
-        return f"/?{urlencode(texts, doseq=True)}"
+        as_text = {"metadata": to_json, "tags": tags_text}
+        return f"/?{urlencode({key: as_text.get(key, str)(value) for key, value in given.items()})}"
 
     @property
     def is_narrow(self) -> bool:

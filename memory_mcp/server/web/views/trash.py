@@ -59,7 +59,8 @@ async def purge(visit: Visit, arguments: PurgeArguments) -> Answer:
     async def work(services: Services) -> int:
         return await services.memories.empty_trash(namespace, arguments.before, arguments.ids)
 
-    return Answer(text("trash.purged", count=await visit.run("purge", work, (Scope.ADMIN,), "bulk")))
+    count = await visit.run("purge", work, (Scope.ADMIN,), "bulk")
+    return Answer(text("trash.purged", count=count), {"count": count})
 
 
 TRASH: Final = PageView(

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-import psycopg
-
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import schema
+from memory_mcp.storage.postgres.db.connecting import connect
 from memory_mcp.storage.postgres.db.errors import translated
 from memory_mcp.storage.postgres.db.session import SCHEMA, Beginning, PgConnection, PgSession
 
@@ -22,19 +21,19 @@ LEAST_S: Final = 2
 
 @contextlib.contextmanager
 def connected(url: str, seconds: float) -> Iterator[PgConnection]:
-    """Connect for some seconds.
+    """Read for some seconds, in one transaction.
 
     Raises:
         StoreError: the database cannot be reached or read.
     """
     with (
         translated(without_password(url)),
-        psycopg.connect(
-            url, autocommit=True, prepare_threshold=None, connect_timeout=max(LEAST_S, int(seconds))
-        ) as connection,
+        connect(url, connect_timeout=max(LEAST_S, int(seconds))) as connection,
     ):
-        connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(int(1_000 * seconds)),))
-        yield connection
+        connection.answer_s = seconds + LEAST_S
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(int(1_000 * seconds)),))
+        yield connection  # closing it ends the transaction, with whatever a pooler would keep
 
 
 @contextlib.contextmanager
@@ -50,10 +49,6 @@ def reading(url: str, seconds: float) -> Iterator[PgSession]:
             raise StoreError(schema.too_new(without_password(url), version))
         if version < len(schema.migrations()):
             raise StoreError(schema.too_old(without_password(url), version))
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute(_PATH)
-        try:
-            with connection.pipeline() as pipeline:
-                yield PgSession(connection, pipeline, lambda: Beginning(int(time.time() * 1_000_000), 0))
-        finally:
-            connection.execute("ROLLBACK")
+        with connection.pipeline() as pipeline:
+            yield PgSession(connection, pipeline, lambda: Beginning(int(time.time() * 1_000_000), 0))

@@ -9,16 +9,19 @@ from typing import Final, cast
 import psycopg
 
 from memory_mcp.domain.errors import StoreError
+from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.session import SCHEMA, PgConnection
-
-LOCK: Final = 0x6D656D31
-"""The advisory lock of migrations ("mem1"): writers hold it together, who migrates holds it alone."""
 
 _CREATE: Final = f"""
   CREATE SCHEMA IF NOT EXISTS {SCHEMA};
   CREATE TABLE IF NOT EXISTS {SCHEMA}.schema_version (version integer NOT NULL);
 """
 _VECTOR: Final = "CREATE EXTENSION IF NOT EXISTS vector"
+_PATH: Final = f"""
+  SELECT set_config('search_path', format('{SCHEMA}, %I, pg_temp', n.nspname), true)
+  FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
+"""  # noqa: S608 - a constant
+"""Functions with their owner's rights keep it: nothing of a caller's, temporary tables too, is taken for ours."""
 
 
 @cache
@@ -63,13 +66,18 @@ def migrate(connection: PgConnection, place: str) -> None:
     """
     try:
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (locks.MIGRATIONS,))
             done = version_of(connection)
             if done > len(migrations()):
                 raise StoreError(too_new(place, done))
             if done < len(migrations()):
                 _run(connection, done)
     except psycopg.errors.InsufficientPrivilege as error:
+        if "create extension" in str(error):
+            raise StoreError(
+                f"{place} lacks the extension vector, which its user may not create; as an administrator of the "
+                "server, run there: CREATE EXTENSION vector"
+            ) from error
         raise StoreError(
             f"{place}: its user may not create or change the tables of memory-mcp ({str(error).splitlines()[0]}); run "
             "`memory-mcp status` once with MCP_MEMORY_POSTGRES_URL naming a user who owns them"
@@ -81,7 +89,8 @@ def migrate(connection: PgConnection, place: str) -> None:
 def _run(connection: PgConnection, done: int) -> None:
     connection.execute(_VECTOR)
     connection.execute(_CREATE)
-    connection.execute(f"SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true)")
+    connection.execute(_PATH)
+    connection.execute("SET LOCAL statement_timeout = 0")
     connection.execute("SELECT set_config('memory_mcp.reaches_all', 'on', true)")
     for script in migrations()[done:]:
         connection.execute(script)

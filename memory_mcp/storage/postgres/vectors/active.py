@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import cast
 
 from memory_mcp.domain.models import Space
+from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.session import PgSession
-
-_LOCK: Final = 0x6D656D32
-"""The advisory lock of the spaces ("mem2"): who writes vectors shares it, who makes or activates one has it alone."""
 
 
 def active_space(db: PgSession) -> tuple[int, Space] | None:
@@ -31,13 +29,13 @@ def share_spaces(db: PgSession) -> tuple[int, Space] | None:
 
     Two fronts that then both make the first one wait for each other; the server lets one of them begin again.
     """
-    db.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_LOCK,))
+    db.execute("SELECT pg_advisory_xact_lock_shared(%s)", (locks.SPACES,))
     return active_space(db)
 
 
 def lock_spaces(db: PgSession) -> None:
     """Wait for all who write vectors, and let nobody else do so until the end of the write."""
-    db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    db.execute("SELECT pg_advisory_xact_lock(%s)", (locks.SPACES,))
 
 
 def make_space(db: PgSession, space: Space, *, active: bool = False) -> int:

@@ -10,10 +10,9 @@ from typing import Final, cast
 
 from psycopg import sql
 
+from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.session import SCHEMA, PgConnection
 
-_LOCK: Final = 0x6D656D33
-"""The advisory lock of who mends graphs ("mem3")."""
 _OWNED: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('memory_mcp.spaces')"
 _BROKEN: Final = f"""
   SELECT s.number, part, s.dimensions FROM {SCHEMA}.spaces AS s CROSS JOIN generate_series(0, 7) AS part
@@ -33,17 +32,19 @@ def mend(connection: PgConnection) -> None:
     """Make the graphs that are not whole; does nothing while another front does, or for who does not own the tables.
 
     Args:
-        connection: outside any transaction.
+        connection: outside any transaction, and to the server itself: a pooler would leave the lock behind.
     """
     if connection.execute(_OWNED).fetchone() != (True,):
         return
-    if connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() != (True,):
+    if connection.execute("SELECT pg_try_advisory_lock(%s)", (locks.GRAPHS,)).fetchone() != (True,):
         return
     try:
+        connection.execute("SET statement_timeout = 0")  # a graph takes as long as it takes
         for space, part, dimensions in _broken(connection):
             _make(connection, f"vectors_{space:d}_{part:d}", dimensions)
     finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+        connection.execute("RESET statement_timeout")
+        connection.execute("SELECT pg_advisory_unlock(%s)", (locks.GRAPHS,))
 
 
 def _broken(connection: PgConnection) -> list[tuple[int, int, int]]:

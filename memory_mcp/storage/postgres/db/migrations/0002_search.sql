@@ -46,8 +46,7 @@ BEGIN
   FOR part IN 0..7 LOOP
     EXECUTE format('CREATE TABLE vectors_%1$s_%2$s PARTITION OF vectors_%1$s FOR VALUES WITH (MODULUS 8, REMAINDER %2$s)',
                    number, part);
-    -- Nobody reads a part by itself: the wall is before the whole.
-    EXECUTE format('ALTER TABLE vectors_%1$s_%2$s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', number, part);
+    EXECUTE format('CALL wall(''vectors_%s_%s'')', number, part);  -- backups read each part by itself
     IF dimensions < 1900 THEN  -- in the row itself, where a page has room for it
       EXECUTE format('ALTER TABLE vectors_%s_%s ALTER embedding SET STORAGE PLAIN', number, part);
     END IF;
@@ -55,7 +54,7 @@ BEGIN
   EXECUTE format('CREATE UNIQUE INDEX ON vectors_%s (namespace, documents, passage)', number);
   EXECUTE format('CREATE INDEX ON vectors_%s (namespace, key, first)', number);
   EXECUTE format('CALL wall(''vectors_%s'')', number);
-  FOR part IN 0..7 LOOP  -- indexes.py makes them again, concurrently, where one is gone or was left half done
+  FOR part IN 0..7 LOOP  -- graphs.py makes them again, concurrently, where one is gone or was left half done
     EXECUTE format('CREATE INDEX vectors_%1$s_%2$s_nearest ON vectors_%1$s_%2$s '
                    'USING hnsw ((embedding::halfvec(%3$s)) halfvec_cosine_ops)', number, part, dimensions);
   END LOOP;
@@ -64,5 +63,21 @@ END $$;
 CREATE FUNCTION drop_vectors(number integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-  EXECUTE format('DROP TABLE vectors_%s', number);
+  IF NOT EXISTS (SELECT FROM spaces AS s WHERE s.number = drop_vectors.number AND NOT s.active) THEN
+    RAISE EXCEPTION 'space % is active, or unknown', number;
+  END IF;
+  EXECUTE format('DROP TABLE memory_mcp.vectors_%s', number);
+END $$;
+
+-- Both act with their owner's rights; docs/postgres.md lets the fronts' role run them.
+REVOKE EXECUTE ON FUNCTION make_vectors, drop_vectors FROM PUBLIC;
+
+-- Fronts read the version and write the rest.
+DO $$
+DECLARE reader oid;
+BEGIN
+  FOR reader IN SELECT DISTINCT a.grantee FROM pg_class AS c, aclexplode(c.relacl) AS a
+                WHERE c.oid = 'schema_version'::regclass AND a.grantee NOT IN (0, c.relowner) LOOP
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON schema_version FROM %s', reader::regrole);
+  END LOOP;
 END $$;
