@@ -243,7 +243,8 @@ class Maps:
         """
         keys, namespaces = self.sets.keys(caller, name, numbers)
         found = await self._store.read(lambda it: it.within(*namespaces).fetch(keys), is_short=True)
-        return [found[key] for key in keys if key in found]
+        memories = [found[key] for key in keys if key in found]
+        return [memory for memory in memories if memory.namespace in namespaces]
 
     async def close(self) -> None:
         """Stop drawing."""
