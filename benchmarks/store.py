@@ -147,7 +147,7 @@ async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[
         "sample": await p50_of(
             lambda it, i: it.background_scores(row[i], space, NAMESPACE, DEFAULT_POLICY.background.sample)
         ),
-        "fetch": await p50_of(lambda it, _: it.fetch(keys)),
+        "fetch": await p50_of(lambda it, _: it.everywhere().fetch(keys)),
     }
     await store.close()
     return measured

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     postgres_direct_url: PostgresUrl | None = Field(
         None,
         repr=False,
-        description="The same database without the pooler that `postgres_url` names: a pooler passes no notification.",
+        description="The same database without the pooler that `postgres_url` names, for notifications and backups.",
     )
     read_only: bool = Field(
         default=False,

@@ -48,7 +48,9 @@ async def search(
         if not request.has_seen(hit.memory)
     ]
     ranked = sorted(found, key=lambda each: -(each.score or 0.0)) if request.joined else found
-    beside, following = await store.read(lambda it: _neighbourhood(it, ranked, request, passages, policy))
+    beside, following = await store.read(
+        lambda it: _neighbourhood(it.within(*namespaces), ranked, request, passages, policy)
+    )
     return Remembered(
         ranked, beside, following, answers[0].degraded, weak=all(answer.weak or not answer.hits for answer in answers)
     )

@@ -59,7 +59,7 @@ class Transfer:
         return self._store.documents if isinstance(self._store, SupportsDocuments) else None
 
     async def _places(self, keys: Sequence[int]) -> Mapping[int, SectionPlace]:
-        return await self._store.read(lambda it: it.section_places(keys), is_short=True)
+        return await self._store.read(lambda it: it.everywhere().section_places(keys), is_short=True)
 
     async def import_records(self, records: Sequence[Record]) -> list[Stored | ConflictError]:
         """Write a batch; existing memories are left alone.

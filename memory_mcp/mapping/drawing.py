@@ -138,7 +138,9 @@ class Drawing:
         return sent
 
     async def _vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
-        space, found = await self.store.read(lambda it: (it.space(), it.first_vectors(keys)), is_short=True)
+        space, found = await self.store.read(
+            lambda it: (it.space(), it.everywhere().first_vectors(keys)), is_short=True
+        )
         if space != self.space:
             raise MapError("the store's vectors were replaced by another model's meanwhile; draw the map again")
         return {key: found[key] for key in sorted(found)}

@@ -92,27 +92,27 @@ class Points:
 class PointSets:
     """The points that browsers were given, so that they can ask what lies there by number."""
 
-    _held: OrderedDict[tuple[str, str], array[int]] = field(default_factory=OrderedDict)
+    _held: OrderedDict[tuple[str, str], tuple[array[int], Sequence[str]]] = field(default_factory=OrderedDict)
 
-    def add(self, caller: str, keys: array[int]) -> str:
-        """Remember a caller's points, and return their name."""
+    def add(self, caller: str, keys: array[int], namespaces: Sequence[str]) -> str:
+        """Remember a caller's points, which lie in these namespaces, and return their name."""
         name = secrets.token_urlsafe(9)
-        self._held[caller, name] = keys
+        self._held[caller, name] = keys, namespaces
         if len(self._held) > MOST_SETS:
             self._held.popitem(last=False)
         return name
 
-    def keys(self, caller: str, name: str, numbers: Sequence[int]) -> list[int]:
-        """Return the keys of some of a caller's points.
+    def keys(self, caller: str, name: str, numbers: Sequence[int]) -> tuple[list[int], Sequence[str]]:
+        """Return the keys of some of a caller's points, and the namespaces that they lie in.
 
         Raises:
             NotFoundError: they are not remembered any more.
         """
-        held = self._held.get((caller, name))
+        held, namespaces = self._held.get((caller, name), (None, ()))
         if held is None or not all(0 <= number < len(held) for number in numbers):
             raise NotFoundError("these points are no longer known; load the map again")
         self._held.move_to_end((caller, name))
-        return [held[number] for number in numbers]
+        return [held[number] for number in numbers], namespaces
 
 
 def _little(numbers: array[int]) -> bytes:

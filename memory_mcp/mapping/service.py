@@ -227,8 +227,8 @@ class Maps:
         Raises:
             NotFoundError: the points are not remembered any more.
         """
-        keys = self.sets.keys(caller, name, numbers)
-        found = await self._store.read(lambda it: it.fetch(keys), is_short=True)
+        keys, namespaces = self.sets.keys(caller, name, numbers)
+        found = await self._store.read(lambda it: it.within(*namespaces).fetch(keys), is_short=True)
         return [found[key] for key in keys if key in found]
 
     async def close(self) -> None:

@@ -137,7 +137,7 @@ class Memories:
 
     async def related(self, memory: Memory) -> Related:
         """Return what lies around a memory."""
-        return await self._store.read(lambda it: related_to(it, memory))
+        return await self._store.read(lambda it: related_to(it.within(memory.namespace), memory))
 
     async def delete(self, memory_id: str, reach: Reach, *, dry_run: bool) -> list[str]:
         """Delete a memory; return its id.

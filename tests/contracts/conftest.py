@@ -44,6 +44,6 @@ def nul(store: Store) -> str:
 @pytest.fixture
 def copied(store: Store) -> Copied:
     """Give the stores that can be copied to a file."""
-    if isinstance(store, SupportsBackup):
+    if isinstance(store, SupportsBackup) and type(store).__name__ != "PostgresStore":
         return cast("Copied", store)
-    pytest.skip("this store cannot be copied to a file")
+    pytest.skip("this store cannot be copied to a file, or its own tool brings it back (tests/services)")

@@ -91,18 +91,20 @@ class Read:
         sampled = await store.read(
             lambda it: [part.background_scores(vector, space, "here", 1).chunks for part in (it, it.documents())]
         )
-        around = await store.read(lambda it: it.contextual_similarity(vector, space, sorted(scores), SHARES))
+        around = await store.read(
+            lambda it: it.everywhere().contextual_similarity(vector, space, sorted(scores), SHARES)
+        )
         among = {key: round(score, 3) for key, score in around.items()}
         trash = await store.read(lambda it: it.trash(self.filters.namespace, limit=self.limit, cursor=None))
         return (
             (trash.memories, trash.total),
-            await store.read(lambda it: it.first_vectors(sorted(scores))),
+            await store.read(lambda it: it.everywhere().first_vectors(sorted(scores))),
             await _pages(store, self.filters, self.limit),
             scores,
             words,
             sampled,
             among,
-            await store.read(lambda it: it.neighbours(sorted(words))),
+            await store.read(lambda it: it.everywhere().neighbours(sorted(words))),
         )
 
 

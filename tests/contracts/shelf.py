@@ -162,7 +162,7 @@ async def worded(
 
 
 async def _contents(store: Snapshots, keys: list[int]) -> list[str]:
-    memories = await store.read(lambda snapshot: snapshot.fetch(keys))
+    memories = await store.read(lambda snapshot: snapshot.everywhere().fetch(keys))
     return [memories[key].content for key in keys]
 
 

@@ -49,7 +49,7 @@ async def test_the_sections_of_a_file_are_memories_in_order(store: Store, docume
     assert (statistics.memories, statistics.conversations, statistics.tags) == (3, 0, {"red": 3})
     assert await worded(store, "beta", documents=True) == ["beta two"]
     assert set(await near(store, documents=True)) == set(ABC)
-    around = await store.read(lambda it: it.neighbours([found[1].key]))
+    around = await store.read(lambda it: it.everywhere().neighbours([found[1].key]))
     assert (around[found[1].key].before, around[found[1].key].after) == ((found[0].key,), (found[2].key,))
     assert [(one.memory_id, one.heading, one.page) for one in await documents.outline(document.id, 1, 1)] == [
         (found[1].id, ("beta",), 2)
@@ -75,7 +75,7 @@ async def test_what_did_not_change_keeps_its_memory(store: Store, documents: Doc
     assert after[2].created_at - before["gamma three"].created_at == timedelta(0)
     assert [passage.content for passage in await store.pending(10)] == ["pending new"]
     assert (await store.deleted(before["beta two"].id, "here")).content == "beta two"
-    around = await store.read(lambda it: it.neighbours([after[1].key]))
+    around = await store.read(lambda it: it.everywhere().neighbours([after[1].key]))
     assert around[after[1].key].before == (after[0].key,)
     assert around[after[1].key].after == (after[2].key, after[3].key)
     assert await faults(store) == []
@@ -216,7 +216,7 @@ async def test_removing_deletes_the_sections(store: Store, documents: DocumentSt
     assert await listed(store) == []
     assert await documents.stamps("here", ["file:///a.txt"]) == {}
     back = await store.undelete(await store.deleted(first.id, "here"), whole(first.content))
-    assert await store.read(lambda it: it.section_places([back.key])) == {}
+    assert await store.read(lambda it: it.everywhere().section_places([back.key])) == {}
     clock.advance(10)
     assert await store.purge(datetime.fromtimestamp(clock(), UTC)) == 2
     assert await faults(store) == []
@@ -230,7 +230,7 @@ async def test_a_section_can_be_deleted_and_undeleted(store: Store, documents: D
     assert (await documents.document(document.id, "here")).sections == 1
     await store.undelete(await store.deleted(second.id, "here"), whole(second.content))
     assert await texts_of(store, document) == ["alpha one", "beta two"]
-    assert await store.read(lambda it: it.section_places([second.key, 9_999])) == {
+    assert await store.read(lambda it: it.everywhere().section_places([second.key, 9_999])) == {
         second.key: SectionPlace(document.id, document.title, document.uri, ("beta",), 2)
     }
     clock.advance(10)

@@ -81,7 +81,7 @@ async def test_nothing_stored_is_nothing_found(store: Store) -> None:
     assert await store.read(lambda it: it.space()) is None
     assert await near(store) == await worded(store, "word") == []
     assert await store.pending(9) == []
-    assert await store.read(lambda it: it.fetch([1, 2])) == {}
+    assert await store.read(lambda it: it.everywhere().fetch([1, 2])) == {}
     assert await store.add([]) == []
     assert await store.delete(None, HERE, dry_run=False) == []
     with pytest.raises(NotFoundError, match="nobody"):
@@ -291,9 +291,9 @@ async def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
 async def test_fetch_gives_what_is_there(store: Store) -> None:
     """Keys bring their memories, as get would, and unknown ones nothing."""
     memories = [await put(store, f"text {number}", towards(number), tags=("t",)) for number in range(3)]
-    found = await store.read(lambda it: it.fetch([memories[2].key, memories[0].key, 99_999]))
+    found = await store.read(lambda it: it.everywhere().fetch([memories[2].key, memories[0].key, 99_999]))
     assert found == {memories[0].key: memories[0], memories[2].key: memories[2]}
-    assert await store.read(lambda it: it.fetch([])) == {}
+    assert await store.read(lambda it: it.everywhere().fetch([])) == {}
 
 
 async def test_findings_speak_of_the_store_and_its_queue(store: Store) -> None:

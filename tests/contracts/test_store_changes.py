@@ -97,7 +97,7 @@ async def test_a_deleted_memory_is_gone_at_once(store: Store) -> None:
     assert await listed(store) == await near(store) == await worded(store, "words") == ["stays by words"]
     assert await store.pending(9) == []
     assert (await store.read(lambda it: it.queue(None))).pending == 0
-    assert await store.read(lambda it: it.fetch([memory.key])) == {}
+    assert await store.read(lambda it: it.everywhere().fetch([memory.key])) == {}
     assert (await store.read(lambda it: it.page(HERE, limit=1, cursor=None))).total == 1
     with pytest.raises(NotFoundError):
         await store.get(memory.id, "here")

@@ -78,7 +78,7 @@ async def test_keys_with_a_vector_come_in_order(store: Store) -> None:
     gone = await put(store, "gone", towards(60))
     await store.delete([gone.id], HERE, dry_run=False)
     found = await store.read(lambda it: it.embedded_keys(0, 10))
-    fetched = await store.read(lambda it: it.fetch(found))
+    fetched = await store.read(lambda it: it.everywhere().fetch(found))
     assert [fetched[key].content for key in found] == ["one two", "not two", "last"]
     assert await store.read(lambda it: it.embedded_keys(0, 2)) == found[:2]
     assert await store.read(lambda it: it.embedded_keys(found[1], 2)) == [last.key]

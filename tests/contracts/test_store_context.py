@@ -39,7 +39,9 @@ async def test_neighbours_are_in_the_order_of_the_conversation(store: Store) -> 
         await put(store, "twin", conversation_id="c", created_at=START + timedelta(minutes=3)),
     )
     last = await say(store, 9)
-    found = await store.read(lambda it: it.neighbours([late.key, early.key, middle.key, twin.key, last.key]))
+    found = await store.read(
+        lambda it: it.everywhere().neighbours([late.key, early.key, middle.key, twin.key, last.key])
+    )
     assert found == {
         early.key: Neighbours((), (middle.key, twin.key)),
         middle.key: Neighbours((early.key,), (twin.key, late.key)),
@@ -57,16 +59,18 @@ async def test_only_the_living_of_one_conversation_are_neighbours(store: Store) 
     gone, loner = await say(store, 4), await say(store, 5, talk=None)
     second = await say(store, 6)
     await store.delete([gone.id], HERE, dry_run=False)
-    found = await store.read(lambda it: it.neighbours([first.key, gone.key, loner.key, second.key, 99_999]))
+    found = await store.read(
+        lambda it: it.everywhere().neighbours([first.key, gone.key, loner.key, second.key, 99_999])
+    )
     assert found == {first.key: Neighbours((), (second.key,)), second.key: Neighbours((first.key,), ())}
-    assert await store.read(lambda it: it.neighbours([])) == {}
+    assert await store.read(lambda it: it.everywhere().neighbours([])) == {}
 
 
 async def test_a_memory_means_what_it_means_among_its_neighbours(store: Store) -> None:
     """The neighbours count half and a quarter; those without a vector and those further away count nothing."""
     turns = [await say(store, minute, degrees) for minute, degrees in enumerate((90, 80, 10, None, 40, 120, 0))]
     found = await store.read(
-        lambda it: it.contextual_similarity(towards(0), SPACE, [turn.key for turn in turns], SHARES)
+        lambda it: it.everywhere().contextual_similarity(towards(0), SPACE, [turn.key for turn in turns], SHARES)
     )
     assert turns[3].key not in found
     assert found[turns[2].key] == pytest.approx(cosine([(1, 10), (0.5, 80), (0.25, 90), (0.25, 40)]), abs=1e-5)
@@ -80,29 +84,33 @@ async def test_neighbours_count_as_much_as_is_asked(store: Store, shares: tuple[
     turns = [await say(store, minute, degrees) for minute, degrees in enumerate((90, 80, 10, 40, 120))]
     key = turns[2].key
     wanted = cosine([(1, 10), *((w, d) for w, pair in zip(shares, ((80, 40), (90, 120)), strict=False) for d in pair)])
-    other = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [key], SHARES))
+    other = await store.read(lambda it: it.everywhere().contextual_similarity(towards(0), SPACE, [key], SHARES))
     for _ in range(2):
-        found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [key], shares))
+        found = await store.read(lambda it: it.everywhere().contextual_similarity(towards(0), SPACE, [key], shares))
         assert found == {key: pytest.approx(wanted, abs=1e-5)}
-    assert other == await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [key], SHARES))
+    assert other == await store.read(lambda it: it.everywhere().contextual_similarity(towards(0), SPACE, [key], SHARES))
 
 
 async def test_what_is_said_later_belongs_to_the_context_at_once(store: Store) -> None:
     """A memory that was asked for before means something else after the next turn, for any query."""
     first = await say(store, 1, 30)
     found = await store.read(
-        lambda it: [it.contextual_similarity(towards(asked), SPACE, [first.key], SHARES) for asked in (0, 30)]
+        lambda it: [
+            it.everywhere().contextual_similarity(towards(asked), SPACE, [first.key], SHARES) for asked in (0, 30)
+        ]
     )
     assert found == [{first.key: pytest.approx(cosine([(1, 30 - asked)]), abs=1e-5)} for asked in (0, 30)]
     await say(store, 2, 90)
-    later = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [first.key], SHARES))
+    later = await store.read(lambda it: it.everywhere().contextual_similarity(towards(0), SPACE, [first.key], SHARES))
     assert later == {first.key: pytest.approx(cosine([(1, 30), (0.5, 90)]), abs=1e-5)}
 
 
 async def test_without_a_conversation_there_is_no_context(store: Store) -> None:
     """Memories outside of conversations are absent, and a turn alone means what it means."""
     loner, alone = await say(store, 1, 30, talk=None), await say(store, 2, 60)
-    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [loner.key, alone.key], SHARES))
+    found = await store.read(
+        lambda it: it.everywhere().contextual_similarity(towards(0), SPACE, [loner.key, alone.key], SHARES)
+    )
     assert found == {alone.key: pytest.approx(0.5, abs=1e-5)}
 
 
@@ -113,7 +121,7 @@ async def test_long_turns_are_seen_by_their_passages(store: Store) -> None:
         talk = new("one two three"[: 13 - place] + "!" * place, conversation_id="c", id=str(place), created_at=START)
         await store.add([(talk, Embedded(parts, SPACE))])
     first = await store.get("0", "here")
-    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [first.key], SHARES))
+    found = await store.read(lambda it: it.everywhere().contextual_similarity(towards(0), SPACE, [first.key], SHARES))
     assert found == {first.key: pytest.approx(cosine([(1, 20), (0.5, 70)]), abs=1e-5)}
 
 
@@ -147,7 +155,7 @@ async def test_other_spaces_have_no_context_here(store: Store) -> None:
     """Vectors of another space are refused."""
     turn = await say(store, 1)
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.read(lambda it: it.contextual_similarity(towards(0), OTHER_SPACE, [turn.key], SHARES))
+        await store.read(lambda it: it.everywhere().contextual_similarity(towards(0), OTHER_SPACE, [turn.key], SHARES))
     with pytest.raises(SpaceMismatchError, match="space-a"):
         await store.read(lambda it: it.background_scores(towards(0), OTHER_SPACE, "here", 5))
 
@@ -168,6 +176,6 @@ async def test_an_outline_tells_a_content_that_is_short(store: Store) -> None:
     umlauts, plain = await put(store, "äöü", created_at=START), await put(store, "seven b", created_at=START)
     gone = await put(store, "gone")
     await store.delete([gone.id], HERE, dry_run=False)
-    found = await store.read(lambda it: it.outlines([umlauts.key, plain.key, gone.key, 99_999], 6))
+    found = await store.read(lambda it: it.everywhere().outlines([umlauts.key, plain.key, gone.key, 99_999], 6))
     assert found == {umlauts.key: Outline(START, 6, "äöü"), plain.key: Outline(START, 7, None)}
-    assert await store.read(lambda it: it.outlines([], 6)) == {}
+    assert await store.read(lambda it: it.everywhere().outlines([], 6)) == {}

@@ -15,7 +15,7 @@ from tests.contracts.operations import Operation, answers, histories, without_nu
 from tests.contracts.shelf import after_a_crash
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
-from tests.services.postgres import DATABASE, Postgres, emptied, store_at
+from tests.services.postgres import Postgres, emptied, store_at
 
 
 async def _same(store: Store) -> Store:
@@ -30,7 +30,7 @@ def test_the_database_and_the_fake_agree(postgres: Postgres, history: list[Opera
 
     async def again(store: Store) -> Store:
         await store.close()
-        return store_at(postgres.of(DATABASE), FakeClock())
+        return store_at(postgres.of_stores, FakeClock())
 
     of_database = asyncio.run(answers(emptied(postgres, FakeClock()), history, again))
     assert of_database == asyncio.run(answers(FakeStore(FakeClock()), history, _same))

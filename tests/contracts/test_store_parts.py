@@ -24,7 +24,7 @@ async def seen(store: Store, filters: Filters = HERE, *, documents: bool) -> See
 
     near = [match.key for match in await nearest(store, towards(0), SPACE, filters, 9, documents=documents)]
     worded = list((await keyword_search(store, "hotel", filters, 9, documents=documents)).scores)
-    memories = await store.read(lambda it: it.fetch([*near, *worded]))
+    memories = await store.read(lambda it: it.everywhere().fetch([*near, *worded]))
     by_meaning, by_words = ({memories[key].content for key in keys} for keys in (near, worded))
     return by_meaning, by_words, *await store.read(counted)
 

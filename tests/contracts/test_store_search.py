@@ -374,14 +374,17 @@ async def test_compare_scores_the_memories_that_are_named(store: Store) -> None:
     await put(store, "not asked for", towards(0))
     await store.delete([gone.id], HERE, dry_run=False)
     keys = [memory.key for memory in (bare, one, two, behind, gone, long)]
-    found = {match.key: match for match in await store.read(lambda it: it.compare(towards(0), SPACE, [*keys, 99_999]))}
+    found = {
+        match.key: match
+        for match in await store.read(lambda it: it.everywhere().compare(towards(0), SPACE, [*keys, 99_999]))
+    }
     assert {key: match.score for key, match in found.items()} == pytest.approx(
         {one.key: 1, two.key: 0.5, behind.key: 0, long.key: 0.866}, abs=1e-3
     )
     assert [found[memory.key].passage for memory in (one, long)] == [None, (6, 12)]
-    assert await store.read(lambda it: it.compare(towards(0), SPACE, [])) == []
+    assert await store.read(lambda it: it.everywhere().compare(towards(0), SPACE, [])) == []
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.read(lambda it: it.compare(towards(0), OTHER_SPACE, keys))
+        await store.read(lambda it: it.everywhere().compare(towards(0), OTHER_SPACE, keys))
 
 
 async def test_a_snapshot_lists_and_counts(store: Store) -> None:

@@ -101,12 +101,12 @@ async def test_the_first_vectors_are_those_of_the_first_embedded_chunks(store: S
     await put(store, "gone", towards(40), id="gone")
     keys = {name: (await store.get(name, HERE.namespace)).key for name in ("many", "late", "none", "gone")}
     await delete(store, "gone")
-    found = await store.read(lambda it: it.first_vectors([*keys.values(), 10_000]))
+    found = await store.read(lambda it: it.everywhere().first_vectors([*keys.values(), 10_000]))
     assert found == {keys["many"]: towards(10), keys["late"]: towards(30)}
-    assert await store.read(lambda it: it.first_vectors([])) == {}
+    assert await store.read(lambda it: it.everywhere().first_vectors([])) == {}
 
 
 async def test_a_store_without_vectors_has_no_first_ones(store: Store) -> None:
     """Before the first vector there is no space."""
     memory = await put(store, "text")
-    assert await store.read(lambda it: it.first_vectors([memory.key])) == {}
+    assert await store.read(lambda it: it.everywhere().first_vectors([memory.key])) == {}

@@ -33,7 +33,7 @@ DAY_S = 86_400.0
 async def near_in(store: Store, space: Space, degrees: float = 0) -> list[str]:
     """Return what `nearest` finds in a space."""
     keys = [match.key for match in await nearest(store, towards(degrees), space, HERE, 10)]
-    memories = await store.read(lambda it: it.fetch(keys))
+    memories = await store.read(lambda it: it.everywhere().fetch(keys))
     return [memories[key].content for key in keys]
 
 

@@ -85,7 +85,7 @@ async def test_every_command_works(database: str, daemon: FakeDaemon, command: C
     assert f"{KEEPER}@127.0.0.1" in config.out
     assert not [told for told in (config, shown, status) if "s3cret" in told.out + told.err]
     checks = (await command("doctor", "--json")).data["checks"]
-    parts = ("store", "server", "roles", "clock", "connections", "queue", "languages", "graphs")
+    parts = ("store", "server", "roles", "clock", "connections", "queue", "languages", "vectors", "graphs")
     assert {checks[part]["condition"] for part in parts} == {"ok"}
     assert f"the user {KEEPER!r}, which owns the tables" in checks["roles"]["detail"].replace('"', "'")
     assert "MCP_MEMORY_BACKUP_FOLDER" in checks["backups"]["detail"]

@@ -56,6 +56,15 @@ class FakeSnapshot(FakeCharts):
     def _searched(self, filters: Filters) -> list[Memory]:
         return self.shelves.live(replace(filters, documents=self.of_documents))
 
+    def within(self, *namespaces: str) -> FakeSnapshot:
+        """Return itself: there is no wall."""
+        del namespaces
+        return self
+
+    def everywhere(self) -> FakeSnapshot:
+        """Return itself."""
+        return self
+
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
         return {key: self.shelves.seen(self.shelves.memories[key]) for key in keys if key in self.shelves.memories}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NOBODY = 65_534
 DATABASE = "memories"
+OWNER = "memories_owner"
+"""The role of its stores: row-level security holds it, unlike a superuser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Postgres:
     def of(self, database: str, user: str = "postgres", port: int = 0) -> str:
         """Return the address of a database, as this user; every password is the same."""
         return f"postgresql://{user}:s3cret@127.0.0.1:{port or self.port}/{database}"
+
+    @property
+    def of_stores(self) -> str:
+        """Return the address of what `emptied` empties, as the role of its stores."""
+        return self.of(DATABASE, OWNER)
 
     @property
     def url(self) -> str:
@@ -119,9 +126,11 @@ def emptied(server: Postgres, clock: Callable[[], float] | None, *, bare: bool =
 
     with psycopg.connect(server.url, autocommit=True) as connection:
         if not connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchall():
-            connection.execute(f"CREATE DATABASE {DATABASE}")
+            connection.execute(f"CREATE ROLE {OWNER} LOGIN PASSWORD 's3cret'")
+            connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+            server.sql(DATABASE, "CREATE EXTENSION vector")
     server.sql(DATABASE, "DROP SCHEMA IF EXISTS memory_mcp CASCADE" if bare else _EMPTY)
-    return store_at(server.of(DATABASE), clock)
+    return store_at(server.of_stores, clock)
 
 
 def store_at(

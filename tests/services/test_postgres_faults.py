@@ -137,7 +137,7 @@ async def test_a_killed_front_leaves_what_it_acknowledged(durable: Postgres) -> 
     """What it had said is there, whole; what it was about to say is there whole or not at all."""
     store = emptied(durable, None)
     await store.generation()
-    command = [sys.executable, "-c", FRONT, durable.of(DATABASE)]
+    command = [sys.executable, "-c", FRONT, durable.of_stores]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as front:  # noqa: ASYNC220 - nothing else runs here
         assert front.stdout is not None
         said = [front.stdout.readline().strip() for _ in range(20)]
@@ -156,7 +156,7 @@ async def test_a_server_that_stays_away_is_said_in_one_sentence(durable: Postgre
     emptied_store = emptied(durable, None)
     await put(emptied_store, "kept")
     await emptied_store.close()
-    store = store_at(durable.of(DATABASE), patience_s=0.3)
+    store = store_at(durable.of_stores, patience_s=0.3)
     assert await listed(store) == ["kept"]
     durable.control("-m", "fast", "stop")
     for call in (store.generation, lambda: store.add([(new("lost"), whole("lost"))])):

@@ -22,7 +22,7 @@ FRONTS = 4
 async def fronts(postgres: Postgres) -> AsyncIterator[Sequence[Store]]:
     """Give the stores of several fronts."""
     await emptied(postgres, None, bare=True).close()  # one test leaves a version that is too new
-    opened = [store_at(postgres.of(DATABASE)) for _ in range(FRONTS)]
+    opened = [store_at(postgres.of_stores) for _ in range(FRONTS)]
     yield opened
     for one in opened:
         await one.close()
@@ -106,14 +106,14 @@ async def test_a_newer_schema_stops_an_open_front(postgres: Postgres, fronts: Se
     store = fronts[0]
     await put(store, "before")
     postgres.sql(DATABASE, "UPDATE memory_mcp.schema_version SET version = 99")
-    for call in (store.generation, lambda: put(store, "after"), store_at(postgres.of(DATABASE)).generation):
+    for call in (store.generation, lambda: put(store, "after"), store_at(postgres.of_stores).generation):
         with pytest.raises(StoreError, match=r"newer memory-mcp \(schema 99.*upgrade memory-mcp and restart"):
             await call()
 
 
 async def test_a_read_only_front_reads_alone(postgres: Postgres, fronts: Sequence[Store]) -> None:
     """It makes no table, and writes nothing."""
-    store = store_at(postgres.of(DATABASE), read_only=True)
+    store = store_at(postgres.of_stores, read_only=True)
     with pytest.raises(StoreError, match=r"there is no store in .* yet"):
         await store.generation()
     await put(fronts[0], "text")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.front.documents.test_kills_ingesting import kill_and_finish
-from tests.services.postgres import DATABASE, Postgres, emptied
+from tests.services.postgres import Postgres, emptied
 
 pytestmark = pytest.mark.services
 
@@ -18,4 +18,4 @@ async def test_a_killed_job_is_finished_without_half_a_document(
 ) -> None:
     """The server ends the transaction of a front that is gone; nothing is there twice."""
     await emptied(postgres, None).close()
-    await kill_and_finish(postgres.of(DATABASE), tmp_path / "docs", written, moment)
+    await kill_and_finish(postgres.of_stores, tmp_path / "docs", written, moment)

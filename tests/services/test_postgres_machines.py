@@ -10,7 +10,7 @@ from memory_mcp.domain.jobs import JobState, NewJob, NewJobFile
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
 from memory_mcp.storage.postgres.store import PostgresStore
-from tests.services.postgres import DATABASE, Postgres, emptied
+from tests.services.postgres import Postgres, emptied
 
 pytestmark = pytest.mark.services
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.services
 async def machines(postgres: Postgres) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
     """Give the stores of two machines."""
     await emptied(postgres, None).close()
-    url = postgres.of(DATABASE)
+    url = postgres.of_stores
     here, there = (PostgresStore(PostgresDatabase(url), Announcements(url), name) for name in ("here", "there"))
     yield here, there
     for store in (here, there):

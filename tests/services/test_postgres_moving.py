@@ -115,7 +115,9 @@ async def scores(store: Store, ids: Sequence[tuple[str, str]]) -> list[tuple[flo
 
 
 async def _compared(store: Store, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
-    return {match.key: match.score for match in await store.read(lambda it: it.compare(vector, space, keys))}
+    return {
+        match.key: match.score for match in await store.read(lambda it: it.everywhere().compare(vector, space, keys))
+    }
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])

@@ -38,7 +38,7 @@ async def test_what_the_server_refuses_is_run_once(
 ) -> None:
     """The connection is used again, and the driver's own words go nowhere."""
     await emptied(postgres, None).close()
-    store, runs = store_at(postgres.of(DATABASE)), 0
+    store, runs = store_at(postgres.of_stores), 0
     pids = []
 
     def work(db: PgSession) -> None:
@@ -122,8 +122,8 @@ async def test_graphs_are_mended_at_the_server_itself(postgres: Postgres) -> Non
     from memory_mcp.storage.postgres.db.connection import PostgresDatabase  # noqa: PLC0415 - as in `store_at`
 
     await emptied(postgres, None).close()
-    direct = f"{postgres.of(DATABASE)}?application_name=direct"
-    database = PostgresDatabase(postgres.of(DATABASE), direct_url=direct)
+    direct = f"{postgres.of_stores}?application_name=direct"
+    database = PostgresDatabase(postgres.of_stores, direct_url=direct)
     name = await database.run(lambda connection: connection.execute("SHOW application_name").fetchone())
     assert name == ("direct",)
     await database.close()
@@ -132,7 +132,7 @@ async def test_graphs_are_mended_at_the_server_itself(postgres: Postgres) -> Non
 async def test_a_lost_write_is_asked_after_when_it_has_ended(postgres: Postgres) -> None:
     """Behind a pooler that died the server may still be at work, and has not yet come to what tells of the write."""
     await emptied(postgres, None).close()
-    store, other = store_at(postgres.of(DATABASE)), store_at(postgres.of(DATABASE))
+    store, other = store_at(postgres.of_stores), store_at(postgres.of_stores)
     begun, may_end, seen = asyncio.Event(), threading.Event(), []
     loop = asyncio.get_running_loop()
 
@@ -178,7 +178,7 @@ async def test_without_the_extension_an_administrator_is_named(postgres: Postgre
 async def test_a_standby_is_named(postgres: Postgres) -> None:
     """What PostgreSQL calls an unsupported feature is a standby."""
     await emptied(postgres, None).close()
-    store = store_at(postgres.of(DATABASE))
+    store = store_at(postgres.of_stores)
     raised = (
         "DO $$ BEGIN RAISE EXCEPTION 'cannot set transaction read-write mode during recovery'"
         " USING ERRCODE = 'feature_not_supported'; END $$"

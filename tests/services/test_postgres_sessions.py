@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.client import RawClient, ToolError
 from tests.e2e.conftest import environment, folder, start  # noqa: F401 - fixtures
 from tests.e2e.test_resources import hear
-from tests.services.postgres import DATABASE, Postgres, emptied
+from tests.services.postgres import Postgres, emptied
 
 pytestmark = pytest.mark.services
 RECENT = "memory://recent/10"
@@ -20,7 +20,7 @@ RECENT = "memory://recent/10"
 async def sessions(postgres: Postgres, start: Callable[..., RawClient]) -> list[RawClient]:  # noqa: F811 - a fixture
     """Start two fronts on one empty database, without an embedder."""
     await emptied(postgres, None).close()
-    chosen = {"MCP_MEMORY_STORAGE_BACKEND": "postgres", "MCP_MEMORY_POSTGRES_URL": postgres.of(DATABASE)}
+    chosen = {"MCP_MEMORY_STORAGE_BACKEND": "postgres", "MCP_MEMORY_POSTGRES_URL": postgres.of_stores}
     clients = [start(**chosen) for _ in range(2)]
     await asyncio.gather(*(client.initialize() for client in clients))
     return clients

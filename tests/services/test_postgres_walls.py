@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +18,10 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters
-from memory_mcp.domain.ports import SupportsBackup, SupportsDocuments
+from memory_mcp.domain.ports import Snapshot, SupportsBackup, SupportsDocuments
+from memory_mcp.storage.postgres.maintenance import inspection
 from tests.contracts.library import ingest
-from tests.contracts.shelf import HERE, listed, near, put, towards, worded
+from tests.contracts.shelf import HERE, SHARES, SPACE, listed, near, put, towards, worded
 from tests.services.postgres import Postgres, as_nobody, store_at
 from tests.services.servers import answers, free_port, running
 
@@ -96,6 +98,31 @@ def test_a_query_without_a_namespace_returns_no_row(walled: Postgres, role: str)
         assert rows(connection, "SELECT count(*) FROM memory_mcp.memories") == [(0,)]
 
 
+async def test_a_key_alone_opens_nothing(walled: Postgres) -> None:
+    """What is read by keys is found within the namespaces that were named, as often as it is asked for."""
+    store = store_at(front(walled))
+    memory = await put(store, "keyed", towards(0), namespace="keyed", conversation_id="talk")
+    await put(store, "beside", towards(10), namespace="keyed", conversation_id="talk")
+    keys = [memory.key]
+
+    def opened(snapshot: Snapshot, name: str | None = None) -> list[int]:
+        if name is not None:
+            snapshot = snapshot.within(name)
+        return [
+            len(snapshot.fetch(keys)),
+            len(snapshot.outlines(keys, 100)),
+            len(snapshot.neighbours(keys)),
+            len(snapshot.first_vectors(keys)),
+            len(snapshot.compare(towards(0), SPACE, keys)),
+            len(snapshot.contextual_similarity(towards(0), SPACE, keys, SHARES)),
+        ]
+
+    for namespace, expected in (("there", 0), ("keyed", 1), ("keyed", 1)):
+        assert await store.read(partial(opened, name=namespace)) == [expected] * 6
+    assert await store.read(opened) == [0, 0, 1, 0, 0, 0]  # that keys lie beside a key is remembered, and tells nothing
+    await store.close()
+
+
 def test_nothing_is_written_outside_the_reach(walled: Postgres) -> None:
     """A row of another namespace is neither added nor moved there."""
     with psycopg.connect(front(walled), autocommit=True) as connection:
@@ -145,6 +172,7 @@ auth_type = scram-sha-256
 auth_file = {users}
 pool_mode = transaction
 default_pool_size = 1
+ignore_startup_parameters = options
 """
     )
     for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
@@ -193,13 +221,35 @@ async def test_a_front_without_rights_dumps_everything(
 ) -> None:
     """All namespaces, through the wall; a dump that was cut is not taken for a whole one."""
     monkeypatch.setenv("PATH", f"{walled.programs}:/usr/bin:/bin")
-    store, dump = store_at(front(walled)), tmp_path / "all.dump"
+    store, dump = store_at(f"{front(walled)}?options=-c%20work_mem%3D8MB"), tmp_path / "all.dump"
     assert isinstance(store, SupportsBackup)
     assert await store.copies_as() == dump.suffix
     await store.backup(dump)
     assert await store.verify_backup(dump) == []
-    told = [str(walled.programs / "pg_restore"), "--data-only", "--table=memories", "--file=-", str(dump)]
-    assert "theirs" in subprocess.run(told, check=True, capture_output=True, text=True).stdout
+    walled.sql("postgres", "DROP DATABASE IF EXISTS anew", "CREATE DATABASE anew OWNER memory_owner")
+    walled.sql("anew", "CREATE EXTENSION vector")
+    target = f"--dbname={walled.of('anew', 'memory_owner')}"
+    told = [str(walled.programs / "pg_restore"), "--clean", "--if-exists", "--no-owner", target, str(dump)]
+    subprocess.run(told, check=True, capture_output=True)
+    restored = store_at(walled.of("anew", "memory_front"))
+    assert await near(restored, THERE) == await worded(restored, "theirs", THERE) == ["theirs"]
+    await restored.close()
+    assert inspection.vectors(walled.of("anew", "memory_front"), 10).condition == "ok"
+    walled.sql("anew", "TRUNCATE memory_mcp.vectors_1")
+    lost = inspection.vectors(walled.of("anew", "memory_front"), 10)
+    assert (lost.condition, "there" in lost.cause) == ("failed", True)
     os.truncate(dump, dump.stat().st_size // 2)
     assert len(await store.verify_backup(dump)) == 1
+    await store.close()
+
+
+async def test_a_dump_that_the_wall_held_back_is_refused(
+    walled: Postgres, pooled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler that drops what it is told of the reach makes an empty one."""
+    monkeypatch.setenv("PATH", f"{walled.programs}:/usr/bin:/bin")
+    store, dump = store_at(pooled), tmp_path / "empty.dump"
+    with pytest.raises(StoreError, match=r"is not whole \(it holds 0 of 1 changes\).*MCP_MEMORY_POSTGRES_DIRECT_URL"):
+        await store.backup(dump)
+    assert not dump.exists()
     await store.close()

@@ -82,7 +82,23 @@ class SnapshotOfLists(Protocol):
         ...
 
 
-class Snapshot(SnapshotOfDocuments, SnapshotOfLists, SnapshotForCharts, Protocol):
+class SnapshotWithReach(Protocol):
+    """The part of a snapshot that says whose memories are read by their keys.
+
+    A key is not proof of a right to read. A store with a wall between namespaces finds by keys only what lies in
+    namespaces that were named here, or asked for by filters.
+    """
+
+    def within(self, *namespaces: str) -> Snapshot:
+        """Return the same moment, where memories of these namespaces are found by their keys too."""
+        ...
+
+    def everywhere(self) -> Snapshot:
+        """Return the same moment, where memories of all namespaces are found by their keys: for chores."""
+        ...
+
+
+class Snapshot(SnapshotOfDocuments, SnapshotOfLists, SnapshotForCharts, SnapshotWithReach, Protocol):
     """Reads from one moment; valid only inside the `read` that created it.
 
     A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.

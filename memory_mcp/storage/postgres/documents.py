@@ -10,6 +10,7 @@ from memory_mcp.storage.documents.session import DocumentSession
 from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
+from memory_mcp.storage.postgres.db.entries import lock
 from memory_mcp.storage.postgres.db.portable import PortableSql
 from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.records import reads, writes
@@ -32,6 +33,7 @@ class PostgresSession(PortableSql):
         keys = [key for key, *_ in memories]
         if keys:
             self.filing.flush()
+            lock(self._db, keys)
             writes.mark_deleted(self._db, list(reads.fetch(self._db, keys).values()))
 
     def add_tags(self, namespace: str, key: int, tags: Iterable[str]) -> None:

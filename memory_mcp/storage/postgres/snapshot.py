@@ -57,6 +57,14 @@ class PostgresSnapshot:
     def _documents(self) -> PostgresSnapshot:
         return PostgresSnapshot(self._db, self._known, of_documents=True)
 
+    def within(self, *namespaces: str) -> PostgresSnapshot:
+        self._db.reach(*namespaces)
+        return self
+
+    def everywhere(self) -> PostgresSnapshot:
+        self._db.reach_all()
+        return self
+
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         return reads.fetch(self._db, keys)
 
@@ -64,7 +72,6 @@ class PostgresSnapshot:
         return reads.outlines(self._db, keys, most_bytes)
 
     def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
-        self._db.reach_found()
         return sections.places(PortableSql(self._db), keys)
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
@@ -86,9 +93,8 @@ class PostgresSnapshot:
         around = self._known.around
         missing = [key for key in keys if key not in around]
         if missing:
-            found = reads.neighbours(self._db, missing)
-            around.update((key, found.get(key)) for key in missing)
-        return {key: beside for key in keys if (beside := around[key])}
+            around.update(reads.neighbours(self._db, missing))
+        return {key: beside for key in keys if (beside := around.get(key))}
 
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         return reads.tags_among(self._db, words, namespace)
@@ -180,7 +186,6 @@ class PostgresSnapshot:
         known = self._known.namespaces
         missing = [key for key in keys if key not in known]
         if missing:
-            self._db.reach_found()
             known.update(nearest.namespaces_of(self._db, missing))
         filed: dict[str, list[int]] = defaultdict(list)
         for key in keys:

@@ -123,7 +123,7 @@ async def test_a_map_shows_a_caller_only_what_is_asked_for_on_its_behalf(store: 
     points = await seen(maps)
     everything = await seen(maps, Filters("here"), Filters("there"))
     assert (len(points.keys), len(everything.keys)) == (3 * EACH, 4 * EACH)
-    name = maps.sets.add("me", points.keys)
+    name = maps.sets.add("me", points.keys, ["here"])
     assert {memory.namespace for memory in await maps.memories("me", name, range(3 * EACH))} == {"here"}
     for caller, numbers in (("other", [0]), ("me", [3 * EACH]), ("me", [-1])):
         with pytest.raises(NotFoundError, match="load the map again"):

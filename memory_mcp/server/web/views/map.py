@@ -92,10 +92,11 @@ async def points(visit: Visit, request: HttpRequest) -> Response:
 
 
 async def _message(visit: Visit, query: MapArguments, services: Services) -> bytes:
-    found = await services.maps.points(await _asked(visit, query, services), query.by)
+    asked = await _asked(visit, query, services)
+    found = await services.maps.points(asked, query.by)
     if found is None:
         return b""
-    name = services.maps.sets.add(visit.principal.id, found.keys)
+    name = services.maps.sets.add(visit.principal.id, found.keys, [filters.namespace for filters in asked])
     return found.message(name)
 
 

@@ -23,7 +23,7 @@ from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, locks, schema
 from memory_mcp.storage.postgres.db.connecting import STATEMENT_MS, BoundedConnection, connect, parameters
 from memory_mcp.storage.postgres.db.errors import LostWriteError, is_of_connection, is_passing, translated
-from memory_mcp.storage.postgres.db.session import SCHEMA, Beginning, PgConnection, PgSession
+from memory_mcp.storage.postgres.db.session import CLOCK, SCHEMA, Beginning, PgConnection, PgSession
 
 T = TypeVar("T")
 
@@ -52,8 +52,7 @@ _SET: Final = f"""
 """
 _LOCKED: Final = f"SELECT pg_advisory_xact_lock_shared({locks.MIGRATIONS:d})"
 _MOMENT: Final = f"""
-  SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT seq FROM {SCHEMA}.change_log),
-    pg_backend_pid()
+  SELECT version, {CLOCK}, (SELECT seq FROM {SCHEMA}.change_log), pg_backend_pid()
   FROM {SCHEMA}.schema_version
 """  # noqa: S608 - constants
 _READ: Final = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", _SET, _MOMENT)
@@ -257,7 +256,9 @@ class PostgresDatabase:
             version, now, generation, process = cast("tuple[int, int, int, int]", begun.fetchone())
             if version > len(schema.migrations()):
                 raise StoreError(schema.too_new(self.place, version))
-            return Beginning(now if self._clock is None else int(self._clock() * 1_000_000), generation, process)
+            if self._clock is None:
+                return Beginning(now, generation, process)
+            return Beginning(int(self._clock() * 1_000_000), generation, process, is_servers=False)
 
         return PgSession(connection, pipeline, beginning)
 

@@ -19,6 +19,8 @@ PgConnection = psycopg.Connection[PgRow]
 Parameters = Sequence[object] | Mapping[str, object]
 _REACH: Final = "SELECT set_config('memory_mcp.reach', %s::text[]::text, true)"
 _REACH_ALL: Final = "SELECT set_config('memory_mcp.reaches_all', 'on', true)"
+CLOCK: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+"""SQL for the server's time: microseconds since 1970, and not of the transaction's beginning."""
 Logged = tuple[str, str, list[str], list[str]]
 """Namespace, kind, ids and tags of a write."""
 
@@ -32,6 +34,8 @@ class Beginning(NamedTuple):
     """The largest seq of the change log that was there."""
     process: int = 0
     """The server's own number of the process that does it."""
+    is_servers: bool = True
+    """Whether `now` is the server's clock, and no test's."""
 
 
 class PgSession:
@@ -68,6 +72,11 @@ class PgSession:
     def now(self) -> int:
         """See `Beginning`."""
         return self.begun.now
+
+    @property
+    def moment(self) -> str:
+        """SQL for the time at which a statement goes on that may have waited; one of its parameters is `now`."""
+        return CLOCK if self.begun.is_servers else "%(now)s"
 
     @property
     def generation(self) -> int:
@@ -118,8 +127,3 @@ class PgSession:
         if not self._reaches_all:
             self._reaches_all = True
             self.execute(_REACH_ALL)
-
-    def reach_found(self) -> None:
-        """See rows by keys: those of the namespaces that this transaction asked for, or of all if it asked for none."""
-        if not self._reached:
-            self.reach_all()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +32,10 @@ _DEBIAN: Final = Path("/usr/lib/postgresql")
 _VERSION: Final = re.compile(r"\(PostgreSQL\) (\d+)")
 _REACH: Final = "-c memory_mcp.reaches_all=on"
 """For the wall between namespaces, which holds for whoever dumps too."""
+_HEAD: Final = re.compile(rb"COPY \S+?\.(\w+) \((.*)\) FROM stdin;\n")
+"""Of a table's rows, in what `pg_restore` writes."""
+_VECTORS: Final = re.compile(r"vectors_(\d+)(?:_\d+)?")
+"""A table of the vectors of a space, or a part of one."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +67,18 @@ class Dumps:
             self._run(tool, file.fileno())
         if wrong := verify(target, tool):
             target.unlink()
-            raise StoreError(f"the dump of {without_password(self.url)} is not whole ({wrong[0]}); run it again")
+            raise StoreError(
+                f"the dump of {without_password(self.url)} is not whole ({wrong[0]}); if a pooler stands in between, "
+                "name the server itself in MCP_MEMORY_POSTGRES_DIRECT_URL, else run it again"
+            )
 
     def _run(self, tool: Path, output: int) -> None:
         parameters = {name: str(value) for name, value in conninfo_to_dict(self.url).items() if value is not None}
         password = parameters.pop("password", "")
+        parameters["options"] = f"{parameters.get('options', '')} {_REACH}"  # which win over those of the environment
         place = make_conninfo(**parameters)  # a command line is everybody's to read
         command = [str(tool), "--format=custom", f"--schema={SCHEMA}", "--enable-row-security"]
-        told = environment.of_tool(PGOPTIONS=_REACH, **({"PGPASSWORD": password} if password else {}))
+        told = environment.of_tool(**({"PGPASSWORD": password} if password else {}))
         done = subprocess.run(  # noqa: S603 - no shell, and a tool of the system's
             [*command, "--no-password", f"--dbname={place}"],
             stdin=subprocess.DEVNULL,
@@ -81,16 +93,78 @@ class Dumps:
 
 
 def verify(dump: Path, tool: Path) -> list[str]:
-    """Return one sentence if a dump cannot be read to its end."""
-    done = subprocess.run(  # noqa: S603 - likewise
-        [str(tool.with_name("pg_restore")), f"--file={os.devnull}", str(dump)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=environment.of_tool(),
-        timeout=LONGEST_S,
-        check=False,
-    )
-    return [_last_line(done.stderr)] if done.returncode else []
+    """Return one sentence if a dump cannot be read to its end, or lacks rows that it counts itself."""
+    command = [str(tool.with_name("pg_restore")), "--data-only", "--file=-", str(dump)]
+    with (
+        tempfile.TemporaryFile() as told,
+        subprocess.Popen(  # noqa: S603 - likewise
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, env=environment.of_tool()
+        ) as reading,
+        _ended_after(reading, LONGEST_S),
+    ):
+        assert reading.stdout is not None  # noqa: S101 - a pipe
+        rows = _Rows()
+        for line in reading.stdout:
+            rows.take(line)
+        failed = reading.wait()
+        told.seek(0)
+        return [_last_line(told.read())] if failed else rows.missing()
+
+
+@contextmanager
+def _ended_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
+    """Stop a process that hangs."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class _Rows:
+    """The rows of a dump, counted, and what it says itself about how many there are."""
+
+    def __init__(self) -> None:
+        self._found: Counter[str] = Counter()
+        self._expected: Counter[str] = Counter()
+        self._table = ""
+        self._columns: list[str] = []
+
+    def take(self, line: bytes) -> None:
+        """Look at the next line of what `pg_restore` writes."""
+        if self._table:
+            self._take_row(line)
+        elif head := _HEAD.fullmatch(line):
+            self._table = head[1].decode()
+            self._columns = head[2].decode().split(", ")
+
+    def _take_row(self, line: bytes) -> None:
+        if line == b"\\.\n":
+            self._table = ""
+        elif self._table in {"memories", "partitions", "tallies", "change_log"}:
+            self._count(dict(zip(self._columns, line.decode(errors="replace")[:-1].split("\t"), strict=True)))
+        else:
+            part = _VECTORS.fullmatch(self._table)
+            self._found[f"vectors of space {part[1]}" if part else self._table] += 1
+
+    def _count(self, row: dict[str, str]) -> None:
+        match self._table:
+            case "memories":
+                self._found["memories"] += row["deleted_at"] == "\\N"
+            case "partitions":
+                self._expected["memories"] += int(row["memories"])
+            case "tallies" if row["name"].startswith("/"):
+                self._expected[f"vectors of space {row['name'][1:]}"] += int(row["memories"])
+            case "change_log":  # its newest entry is never pruned
+                self._expected["changes"] = min(int(row["seq"]), 1)
+
+    def missing(self) -> list[str]:
+        """Return one sentence if there are fewer rows than the dump counts."""
+        for name, expected in self._expected.items():
+            if self._found[name] < expected:
+                return [f"it holds {self._found[name]:,} of {expected:,} {name}"]
+        return []
 
 
 def restoring(url: str, dump: Path) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar, cast
 
+from psycopg import sql
+
 from memory_mcp.domain.checks import skipped
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
@@ -21,9 +23,11 @@ from memory_mcp.storage import queue as queued
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.brief import connected, reading
 from memory_mcp.storage.postgres.db.session import PgSession
+from memory_mcp.storage.postgres.lexical.tallies import vectors_in
 from memory_mcp.storage.postgres.vectors import graphs
 from memory_mcp.storage.postgres.vectors.active import active_space
 from memory_mcp.storage.postgres.vectors.queue import counts
+from memory_mcp.storage.postgres.vectors.values import table
 
 T = TypeVar("T")
 OLDEST: Final = 15
@@ -50,6 +54,7 @@ def register(registry: Registry, url: str, *, read_only: bool) -> None:
         ("connections", connections),
         ("queue", queue),
         ("languages", languages),
+        ("vectors", vectors),
         ("graphs", graphs_whole),
     ):
         registry.add_blocking(name, partial(check, url), needs=of_store)
@@ -172,6 +177,29 @@ def connections(url: str, seconds: float) -> Finding:
 def queue(url: str, seconds: float) -> Finding:
     """Report the queue of memories that wait for vectors."""
     return queued.of_queue(_asked(url, seconds, lambda db: counts(db, None)))
+
+
+def vectors(url: str, seconds: float) -> Finding:
+    """Check that the vectors that are counted are there: a dump may have left them out."""
+
+    def lacking(db: PgSession) -> list[str]:
+        active = active_space(db)
+        if active is None:
+            return []
+        rows = db.rows(
+            sql.SQL(
+                """SELECT DISTINCT t.namespace FROM tallies AS t WHERE t.name = %s AND t.memories > 0 AND NOT EXISTS (
+                     SELECT FROM {} AS v WHERE v.namespace = t.namespace AND v.documents = t.documents) ORDER BY 1"""
+            ).format(table(active[0])),
+            (vectors_in(active[0]),),
+        )
+        return [namespace for (namespace,) in cast("list[tuple[str]]", rows)]
+
+    if lost := _asked(url, seconds, lacking):
+        cause = f"the vectors are gone from {', '.join(lost[:3])}{' and others' if len(lost) > 3 else ''}"
+        fix = "restore a whole backup, or export the store and import it into an empty database"
+        return Finding(Condition.FAILED, "lost", cause, fix)
+    return Finding(Condition.OK, "there", detail="each namespace has the vectors that are counted")
 
 
 def graphs_whole(url: str, seconds: float) -> Finding:

@@ -12,6 +12,7 @@ from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST, cursor_of, place_of
 from memory_mcp.storage.postgres.db.conditions import condition
+from memory_mcp.storage.postgres.db.entries import lock
 from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import from_micros, to_memory, to_revision
 from memory_mcp.storage.where import WhereClause
@@ -70,8 +71,9 @@ def load(db: PgSession, key: int) -> Memory:
     Raises:
         NotFoundError: there is none.
     """
+    lock(db, [key])
     row = db.row(
-        f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.key = %s AND m.deleted_at IS NULL FOR UPDATE OF m",  # noqa: S608 - a constant
+        f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.key = %s AND m.deleted_at IS NULL",  # noqa: S608 - a constant
         (key,),
     )
     if row is None:
@@ -112,7 +114,6 @@ def _fitting(db: PgSession, found: Sequence[Memory], filters: Filters) -> set[in
 
 def fetch(db: PgSession, keys: Sequence[int]) -> dict[int, Memory]:
     """Return the live memories of these keys."""
-    db.reach_found()
     rows = db.rows(
         f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.key = ANY(%s) AND m.deleted_at IS NULL",  # noqa: S608 - a constant
         (list(keys),),
@@ -122,7 +123,6 @@ def fetch(db: PgSession, keys: Sequence[int]) -> dict[int, Memory]:
 
 def outlines(db: PgSession, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
     """Return the outlines of live memories."""
-    db.reach_found()
     rows = db.rows(
         """SELECT key, created_at, octet_length(content),
                   CASE WHEN octet_length(content) <= %s THEN content END
@@ -215,11 +215,10 @@ def tags_among(db: PgSession, words: Sequence[str], namespace: str) -> frozenset
     return frozenset(word for word, tag in asked.items() if tag in known)
 
 
-def neighbours(db: PgSession, keys: Sequence[int]) -> dict[int, Neighbours]:
-    """Return up to two live neighbours on each side of each memory in its conversation."""
-    db.reach_found()
+def neighbours(db: PgSession, keys: Sequence[int]) -> dict[int, Neighbours | None]:
+    """Return up to two live neighbours on each side of each memory in its conversation; None outside of any."""
     rows = db.rows(
-        """SELECT m.key,
+        """SELECT m.key, m.conversation_id IS NOT NULL,
              ARRAY(SELECT n.key FROM memories AS n WHERE n.namespace = m.namespace
                      AND n.conversation_id = m.conversation_id AND n.deleted_at IS NULL
                      AND (n.created_at, n.key) < (m.created_at, m.key)
@@ -229,10 +228,10 @@ def neighbours(db: PgSession, keys: Sequence[int]) -> dict[int, Neighbours]:
                      AND (n.created_at, n.key) > (m.created_at, m.key)
                    ORDER BY n.created_at, n.key LIMIT 2)
            FROM memories AS m
-           WHERE m.key = ANY(%s) AND m.deleted_at IS NULL AND m.conversation_id IS NOT NULL""",
+           WHERE m.key = ANY(%s) AND m.deleted_at IS NULL""",
         (list(keys),),
     )
     return {
-        key: Neighbours(tuple(before), tuple(after))
-        for key, before, after in cast("list[tuple[int, list[int], list[int]]]", rows)
+        key: Neighbours(tuple(before), tuple(after)) if talks else None
+        for key, talks, before, after in cast("list[tuple[int, bool, list[int], list[int]]]", rows)
     }

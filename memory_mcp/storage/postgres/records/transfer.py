@@ -12,7 +12,7 @@ from memory_mcp.domain.models import LONGEST_NUMBERED, Embedded, Memory, Record,
 from memory_mcp.domain.names import free
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.postgres.db.changes import log_change
-from memory_mcp.storage.postgres.db.entries import IndexEntry
+from memory_mcp.storage.postgres.db.entries import IndexEntry, lock
 from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.records.accepting import check_record
 from memory_mcp.storage.postgres.records.filing import Became, Filing
@@ -62,6 +62,9 @@ def _import(db: PgSession, filing: Filing, record: Record, embedded: Embedded) -
         record = _numbered(db, record)
     memory, text = record.memory, digest(record.memory.content)
     found = _found(db, memory)
+    if found is not None:
+        lock(db, [found[0]])
+        found = _found(db, memory)  # others may have changed it meanwhile
     if found is not None and found[2] and record.replaces_deleted:
         remove(db, [(found[0], memory.id, memory.namespace)])
         found = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final, cast
 
 from memory_mcp.domain.documents import EMPTIED, PARTIAL
@@ -26,7 +27,7 @@ from memory_mcp.storage.cursors import LAST
 from memory_mcp.storage.documents.sections import mark_emptied
 from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.changes import log_change
-from memory_mcp.storage.postgres.db.entries import IndexEntry
+from memory_mcp.storage.postgres.db.entries import IndexEntry, lock
 from memory_mcp.storage.postgres.db.portable import PortableSql
 from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.records.accepting import check_change, check_new
@@ -93,8 +94,7 @@ def _add_or_refuse(
 
 def _add(db: PgSession, filing: Filing, new: NewMemory, embedded: Embedded, last: int) -> Stored | int:
     check_new(new)
-    text = digest(new.content)
-    key = _duplicate(db, new, text, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
+    key = _locked(db, new, last)
     if key is None:
         return create(db, filing, new, embedded)
     filing.flush()  # it may be of this call
@@ -102,6 +102,20 @@ def _add(db: PgSession, filing: Filing, new: NewMemory, embedded: Embedded, last
     if new.id is not None:
         check_retry(new, known)
     return _merge(db, known, new)
+
+
+def _locked(db: PgSession, new: NewMemory, last: int) -> int | None:
+    """Return the memory that the new one would repeat, as it is when nobody changes it any more."""
+    text = digest(new.content)
+
+    def known() -> int | None:
+        return _duplicate(db, new, text, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
+
+    found, locked = known(), None
+    while found is not None and found != locked:  # another writer may have changed or deleted it meanwhile
+        lock(db, [found])
+        found, locked = known(), found
+    return found
 
 
 def create(db: PgSession, filing: Filing, new: NewMemory, embedded: Embedded) -> int:
@@ -267,23 +281,22 @@ def _keep_revision(db: PgSession, old: Memory) -> None:
 
 def delete(db: PgSession, memory_ids: Sequence[str] | None, filters: Filters, *, any_namespace: bool) -> list[str]:
     """Mark memories as deleted and remove them from every index; return their ids."""
-    to_delete = select_to_delete(db, memory_ids, filters, any_namespace=any_namespace)
-    return [memory.id for memory in mark_deleted(db, to_delete)]
+    selected = partial(select_to_delete, db, memory_ids, filters, any_namespace=any_namespace)
+    keys = [memory.key for memory in selected()]
+    lock(db, keys)
+    locked = set(keys)
+    to_delete = [memory for memory in selected() if memory.key in locked]  # others may have changed some meanwhile
+    mark_deleted(db, to_delete)
+    return [memory.id for memory in to_delete]
 
 
-def mark_deleted(db: PgSession, to_delete: Sequence[Memory]) -> list[Memory]:
-    """Mark memories as deleted, and remove them from every index; return those that were still there."""
-    rows = db.rows(
-        """UPDATE memories SET deleted_at = %s WHERE deleted_at IS NULL AND key = ANY(
-             SELECT key FROM memories WHERE key = ANY(%s) ORDER BY key FOR UPDATE) RETURNING key""",
-        (db.now, [memory.key for memory in to_delete]),
-    )
-    gone = {cast("int", key) for (key,) in rows}
-    marked = [memory for memory in to_delete if memory.key in gone]
-    unfile(db, [IndexEntry.of(memory) for memory in marked])
-    for memory in marked:
+def mark_deleted(db: PgSession, to_delete: Sequence[Memory]) -> None:
+    """Mark memories as deleted that were read after they were locked, and remove them from every index."""
+    keys = [memory.key for memory in to_delete]
+    db.execute("UPDATE memories SET deleted_at = %s WHERE key = ANY(%s::bigint[])", (db.now, keys))
+    unfile(db, [IndexEntry.of(memory) for memory in to_delete])
+    for memory in to_delete:
         log_change(db, "delete", memory.namespace, [memory.id], memory.tags)
-    return marked
 
 
 def undelete(db: PgSession, memory: Memory, embedded: Embedded) -> Memory:
@@ -345,10 +358,11 @@ def acquire_lease(db: PgSession, name: str, owner: str, seconds: float) -> bool:
 
     A lease that expires too far in the future dates from before the clock was set back, and is ignored.
     """
+    moment = db.moment  # others may hold the row for long, and what expires meanwhile has expired
     taken = db.changed(
-        """INSERT INTO leases AS l VALUES (%(name)s, %(owner)s, %(now)s + %(micros)s) ON CONFLICT (name) DO UPDATE
-           SET owner = excluded.owner, expires_at = excluded.expires_at
-           WHERE l.owner = excluded.owner OR l.expires_at <= %(now)s OR l.expires_at > %(now)s + %(longest)s""",
+        f"""INSERT INTO leases AS l VALUES (%(name)s, %(owner)s, {moment} + %(micros)s) ON CONFLICT (name) DO UPDATE
+            SET owner = excluded.owner, expires_at = {moment} + %(micros)s
+            WHERE l.owner = excluded.owner OR l.expires_at <= {moment} OR l.expires_at > {moment} + %(longest)s""",  # noqa: S608 - constants
         {"name": name, "owner": owner, "now": db.now, "micros": int(seconds * 1_000_000), "longest": LONGEST_LEASE},
     )
     return taken == 1

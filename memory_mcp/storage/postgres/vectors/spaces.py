@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from memory_mcp.domain.models import Chunk, MissingVectors, Space
 from memory_mcp.storage.postgres.db.changes import log_change
-from memory_mcp.storage.postgres.db.entries import IndexEntry
+from memory_mcp.storage.postgres.db.entries import IndexEntry, lock
 from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.postgres.lexical.tallies import vectors_in
 from memory_mcp.storage.postgres.vectors import chunks
@@ -53,8 +53,9 @@ def backfill(db: PgSession, space: Space, items: Sequence[tuple[MissingVectors, 
     for memory, parts in sorted(
         items, key=lambda item: item[0].key
     ):  # in one order, so that two fronts never wait for each other
+        lock(db, [memory.key])
         row = db.row(
-            f"SELECT m.namespace, m.type = 'document', m.id {_UNFILLED} AND m.key = %s AND m.content = %s FOR UPDATE",
+            f"SELECT m.namespace, m.type = 'document', m.id {_UNFILLED} AND m.key = %s AND m.content = %s",
             (number, memory.key, memory.content),
         )
         if row is None:

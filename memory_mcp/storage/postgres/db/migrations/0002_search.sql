@@ -46,8 +46,7 @@ BEGIN
   FOR part IN 0..7 LOOP
     EXECUTE format('CREATE TABLE vectors_%1$s_%2$s PARTITION OF vectors_%1$s FOR VALUES WITH (MODULUS 8, REMAINDER %2$s)',
                    number, part);
-    -- Nobody reads a part by itself: the wall is before the whole.
-    EXECUTE format('ALTER TABLE vectors_%1$s_%2$s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', number, part);
+    EXECUTE format('CALL wall(''vectors_%s_%s'')', number, part);  -- backups read each part by itself
     IF dimensions < 1900 THEN  -- in the row itself, where a page has room for it
       EXECUTE format('ALTER TABLE vectors_%s_%s ALTER embedding SET STORAGE PLAIN', number, part);
     END IF;
