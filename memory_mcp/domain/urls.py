@@ -103,8 +103,8 @@ def postgres_url(given: str) -> str:
 
 
 _POSTGRES = (
-    "give one like postgresql://user:password@host:5432/database; in the password write %25 for %, %40 for @, %3A "
-    "for :, %2F for /, %3F for ? and %23 for #"
+    "give one like postgresql://user:password@host:5432/database; in the password write %25 for %, %40 for @, %3A for :"
+    ", %2F for /, %3F for ? and %23 for #"
 )
 _STRAY: Final = re.compile(r"#|%(?![0-9A-Fa-f]{2})")
 _PARAMETER: Final = re.compile(r"\w+=[^=]*")

@@ -97,12 +97,31 @@ def serving(*options: str) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Run a server for tests that stop nothing."""
-    with serving("fsync = off") as server:
+    with serving("fsync = off", "full_page_writes = off") as server:
         yield server
 
 
-def emptied(server: Postgres, clock: Callable[[], float] | None) -> Store:
-    """Return a store in an empty database; the tables are made at its first call."""
+_EMPTY = """DO $$
+DECLARE
+  held record;
+BEGIN
+  IF to_regclass('memory_mcp.schema_version') IS NULL THEN RETURN; END IF;
+  PERFORM set_config('session_replication_role', 'replica', true); -- no foreign keys
+  FOR held IN SELECT c.relname, c.relkind FROM pg_class AS c WHERE c.relnamespace = 'memory_mcp'::regnamespace
+                AND c.relkind IN ('r', 'p', 'S') AND NOT c.relispartition ORDER BY c.relkind = 'S' LOOP
+    IF held.relkind = 'S' THEN EXECUTE format('ALTER SEQUENCE memory_mcp.%I RESTART', held.relname);
+    ELSIF held.relkind = 'p' THEN EXECUTE format('DROP TABLE memory_mcp.%I', held.relname);
+    ELSIF held.relname NOT IN ('schema_version', 'change_log') THEN
+      EXECUTE format('DELETE FROM memory_mcp.%I', held.relname);
+    END IF;
+  END LOOP;
+  UPDATE memory_mcp.change_log SET seq = 0, floor = 0, began_at = NULL;
+END $$"""
+"""Makes a store's tables as they were when they were new, in a tenth of the time."""
+
+
+def emptied(server: Postgres, clock: Callable[[], float] | None, *, bare: bool = False) -> Store:
+    """Return a store in an empty database; where there are no tables, or with `bare`, its first call makes them."""
     import psycopg  # noqa: PLC0415 - most tests need none
 
     with psycopg.connect(server.url, autocommit=True) as connection:
@@ -110,7 +129,7 @@ def emptied(server: Postgres, clock: Callable[[], float] | None) -> Store:
             connection.execute(f"CREATE ROLE {OWNER} LOGIN PASSWORD 's3cret'")
             connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
             server.sql(DATABASE, "CREATE EXTENSION vector")
-    server.sql(DATABASE, "DROP SCHEMA IF EXISTS memory_mcp CASCADE")
+    server.sql(DATABASE, "DROP SCHEMA IF EXISTS memory_mcp CASCADE" if bare else _EMPTY)
     return store_at(server.of_stores, clock)
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import pytest
 from memory_mcp.domain.errors import SettingsError, StoreError
 from memory_mcp.settings import load
 from memory_mcp.storage import factory, inspections
-from memory_mcp.storage.postgres.db import locks
+from memory_mcp.storage.postgres.db import changes, locks
 from memory_mcp.storage.postgres.db.brief import connected
 from memory_mcp.storage.postgres.db.connecting import BoundedConnection
 from memory_mcp.storage.postgres.db.listening import Announcements
@@ -37,7 +38,7 @@ async def test_what_the_server_refuses_is_run_once(
 ) -> None:
     """The connection is used again, and the driver's own words go nowhere."""
     await emptied(postgres, None).close()
-    store, runs = store_at(postgres.of(DATABASE)), 0
+    store, runs = store_at(postgres.of_stores), 0
     pids = []
 
     def work(db: PgSession) -> None:
@@ -121,11 +122,34 @@ async def test_graphs_are_mended_at_the_server_itself(postgres: Postgres) -> Non
     from memory_mcp.storage.postgres.db.connection import PostgresDatabase  # noqa: PLC0415 - as in `store_at`
 
     await emptied(postgres, None).close()
-    direct = f"{postgres.of(DATABASE)}?application_name=direct"
-    database = PostgresDatabase(postgres.of(DATABASE), direct_url=direct)
+    direct = f"{postgres.of_stores}?application_name=direct"
+    database = PostgresDatabase(postgres.of_stores, direct_url=direct)
     name = await database.run(lambda connection: connection.execute("SHOW application_name").fetchone())
     assert name == ("direct",)
     await database.close()
+
+
+async def test_a_lost_write_is_asked_after_when_it_has_ended(postgres: Postgres) -> None:
+    """Behind a pooler that died the server may still be at work, and has not yet come to what tells of the write."""
+    await emptied(postgres, None).close()
+    store, other = store_at(postgres.of_stores), store_at(postgres.of_stores)
+    begun, may_end, seen = asyncio.Event(), threading.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def writing(db: PgSession) -> None:
+        seen.append(db)
+        _ = db.begun
+        loop.call_soon_threadsafe(begun.set)
+        assert may_end.wait(30)
+
+    task = asyncio.create_task(store._database.write(writing))
+    await begun.wait()
+    assert await other._database.read(lambda db: changes.is_running(db, seen[0]))
+    may_end.set()
+    await task
+    assert not await other._database.read(lambda db: changes.is_running(db, seen[0]))
+    for one in (store, other):
+        await one.close()
 
 
 @pytest.mark.parametrize("missing", ["psycopg", "psycopg_pool"])
@@ -154,7 +178,7 @@ async def test_without_the_extension_an_administrator_is_named(postgres: Postgre
 async def test_a_standby_is_named(postgres: Postgres) -> None:
     """What PostgreSQL calls an unsupported feature is a standby."""
     await emptied(postgres, None).close()
-    store = store_at(postgres.of(DATABASE))
+    store = store_at(postgres.of_stores)
     raised = (
         "DO $$ BEGIN RAISE EXCEPTION 'cannot set transaction read-write mode during recovery'"
         " USING ERRCODE = 'feature_not_supported'; END $$"

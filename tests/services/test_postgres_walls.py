@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -153,13 +154,14 @@ def rows(connection: psycopg.Connection[tuple[object, ...]], statement: str) -> 
 
 
 @pytest.fixture
-def pooled(walled: Postgres, tmp_path: Path) -> Iterator[str]:
+def pooled(walled: Postgres) -> Iterator[str]:
     """Run pgbouncer in transaction mode, with one connection to the server for all."""
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
     if program is None:
         pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
     port = free_port()
-    users, config = tmp_path / "users.txt", tmp_path / "pgbouncer.ini"
+    folder = Path(tempfile.mkdtemp(prefix="pooler-", dir="/tmp"))
+    users, config = folder / "users.txt", folder / "pgbouncer.ini"
     users.write_text('"memory_front" "s3cret"\n')
     config.write_text(
         f"""[databases]
@@ -175,12 +177,14 @@ default_pool_size = 1
 ignore_startup_parameters = options
 """
     )
-    for path in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        path.chmod(0o755)
-    with running(
-        as_nobody(program, str(config)), lambda: answers(port), signal.SIGTERM
-    ):  # at once, whoever is connected
-        yield walled.of("memories_of_a_team", "memory_front", port)
+    folder.chmod(0o755)
+    try:
+        with running(
+            as_nobody(program, str(config)), lambda: answers(port), signal.SIGTERM
+        ):  # at once, whoever is connected
+            yield walled.of("memories_of_a_team", "memory_front", port)
+    finally:
+        shutil.rmtree(folder)
 
 
 async def test_a_pooler_carries_no_reach_from_one_front_to_the_next(walled: Postgres, pooled: str) -> None:

@@ -28,7 +28,7 @@ def connected(url: str, seconds: float) -> Iterator[PgConnection]:
     """
     with (
         translated(without_password(url)),
-        connect(url, connect_timeout=max(LEAST_S, int(seconds))) as connection,
+        connect(url, max(LEAST_S, int(seconds))) as connection,
     ):
         connection.answer_s = seconds + LEAST_S
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

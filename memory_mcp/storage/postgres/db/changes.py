@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final, cast
 
 from memory_mcp.domain.models import Event, MissedChanges, Written
+from memory_mcp.storage.postgres.db import locks
 from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import from_micros, to_event, to_json
 
@@ -51,8 +52,18 @@ def _entries(db: PgSession) -> list[tuple[str, str, str, str]]:
     return [(namespace, kind, to_json(ids), to_json(tags)) for namespace, kind, ids, tags in db.logged]
 
 
+def is_running(db: PgSession, written: PgSession) -> bool:
+    """Whether the server still works on a write whose caller lost it: behind a pooler it goes on."""
+    held = db.value(
+        """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid = %s
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+        (locks.MIGRATIONS, written.begun.process),
+    )
+    return bool(held) and db.begun.process != written.begun.process
+
+
 def is_kept(db: PgSession, written: PgSession) -> bool:
-    """Whether a write was committed whose commit was not answered; waits for it to end if it has not yet.
+    """Whether a write that has ended was committed, when its commit was not answered.
 
     Its first entry tells. The number of a transaction would not: a server that crashed may give it once more.
     """

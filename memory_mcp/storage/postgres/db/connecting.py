@@ -44,9 +44,10 @@ class BoundedConnection(psycopg.Connection[PgRow]):
 
 def parameters(url: str) -> str:
     """Return how to connect: what the URL says, and what it leaves to us."""
-    return make_conninfo(**{**_TOLD, **conninfo_to_dict(url)})
+    return make_conninfo(url, **{name: value for name, value in _TOLD.items() if name not in conninfo_to_dict(url)})
 
 
-def connect(url: str, **more: int) -> BoundedConnection:
-    """Connect, with parameters that the URL must not change."""
-    return BoundedConnection.connect(parameters(url), autocommit=True, prepare_threshold=None, **more)
+def connect(url: str, seconds: int = CONNECT_S) -> BoundedConnection:
+    """Connect within some seconds."""
+    place = make_conninfo(parameters(url), connect_timeout=str(seconds))
+    return BoundedConnection.connect(place, autocommit=True, prepare_threshold=None)

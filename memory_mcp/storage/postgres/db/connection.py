@@ -55,7 +55,7 @@ _SET: Final = f"""
 """
 _LOCKED: Final = f"SELECT pg_advisory_xact_lock_shared({locks.MIGRATIONS:d})"
 _MOMENT: Final = f"""
-  SELECT version, {CLOCK}, (SELECT seq FROM {SCHEMA}.change_log)
+  SELECT version, {CLOCK}, (SELECT seq FROM {SCHEMA}.change_log), pg_backend_pid()
   FROM {SCHEMA}.schema_version
 """  # noqa: S608 - constants
 _READ: Final = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", _SET, _MOMENT)
@@ -273,12 +273,12 @@ class PostgresDatabase:
             begun = connection.execute(statement)
 
         def beginning() -> Beginning:
-            version, now, generation = cast("tuple[int, int, int]", begun.fetchone())
+            version, now, generation, process = cast("tuple[int, int, int, int]", begun.fetchone())
             if version > len(schema.migrations()):
                 raise StoreError(schema.too_new(self.place, version))
             if self._clock is None:
-                return Beginning(now, generation)
-            return Beginning(int(self._clock() * 1_000_000), generation, is_servers=False)
+                return Beginning(now, generation, process)
+            return Beginning(int(self._clock() * 1_000_000), generation, process, is_servers=False)
 
         return PgSession(connection, pipeline, beginning)
 
@@ -294,7 +294,9 @@ class PostgresDatabase:
                 self._connect() as connection,
                 connection.pipeline() as pipeline,
             ):
-                return changes.is_kept(self._begin(connection, pipeline, _WRITE), written)
+                session = self._begin(connection, pipeline, _WRITE)
+                if not changes.is_running(session, written):
+                    return changes.is_kept(session, written)
             time.sleep(AGAIN_S)
         raise LostWriteError(self.place)
 

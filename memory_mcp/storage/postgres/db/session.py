@@ -32,6 +32,8 @@ class Beginning(NamedTuple):
     """Microseconds since 1970 by the server's clock."""
     generation: int
     """The largest seq of the change log that was there."""
+    process: int = 0
+    """The server's own number of the process that does it."""
     is_servers: bool = True
     """Whether `now` is the server's clock, and no test's."""
 
