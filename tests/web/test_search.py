@@ -23,11 +23,10 @@ TEXTS = (
 
 BREAKABLE = """(() => {
   const real = window.fetch;
-  window.live = { cut: new AbortController(), isAway: false, streams: 0 };
+  window.live = { cut: new AbortController(), isAway: false };
   window.fetch = (path, options) => {
     if (path !== '/view/live') return real(path, options);
     if (window.live.isAway) return Promise.reject(new TypeError('away'));
-    window.live.streams += 1;
     return real(path, { ...options, signal: AbortSignal.any([options.signal, window.live.cut.signal]) });
   };
 })()"""
@@ -204,11 +203,13 @@ def test_what_others_change_is_announced(sign_in: SignIn, site: Site, browser: B
     next_reader.goto("/?namespace=search-changes")
     next_reader.js(BREAKABLE)
     tab.do("close")
-    next_reader.until("window.live.streams === 1")
+    looked = "performance.getEntriesByType('resource').filter((it) => it.name.includes('part=results')).length"
+    next_reader.until(f"{looked} === 1")  # it has taken over, and has looked again
+    assert next_reader.count(".news:visible") == 0
     next_reader.js("window.live.isAway = true; window.live.cut.abort()")
     next_reader.until("document.documentElement.dataset.live !== 'on'")
     store(site, "Written while nobody listened.", namespace="search-changes")
-    next_reader.js("window.live.isAway = false")
+    next_reader.js("window.live.cut = new AbortController(); window.live.isAway = false")
     next_reader.wait(".news >> text=There may be other changes")
     next_reader.click(".news button")
     next_reader.wait("#hits >> text=Written while nobody listened.")

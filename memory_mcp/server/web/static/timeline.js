@@ -69,7 +69,8 @@ export function mount(root, page) {
       const tall = Math.max(2, (bar.count / most) * (area.bottom - area.top));
       pen.fillStyle = at === chosen ? strong : usual;
       pen.beginPath();
-      pen.roundRect(centre(at) - step / 2 + gap / 2, area.bottom - tall, Math.max(1, step - gap), tall, [Math.min(3, step / 3), Math.min(3, step / 3), 0, 0]);
+      const round = Math.max(0, Math.min(3, step / 3)); // while it is resized there may be no room at all
+      pen.roundRect(centre(at) - step / 2 + gap / 2, area.bottom - tall, Math.max(1, step - gap), tall, [round, round, 0, 0]);
       pen.fill();
     });
     if (drag?.moved) {

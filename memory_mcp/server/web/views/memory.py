@@ -18,6 +18,7 @@ from memory_mcp.domain.models import LAST_REVISION, MAX_QUERY, Change, Memory, M
 from memory_mcp.domain.principal import Reach
 from memory_mcp.memories.differences import Piece, differences
 from memory_mcp.memories.related import Related
+from memory_mcp.memories.service import Memories
 from memory_mcp.search.excerpts import WordFinder
 from memory_mcp.server.web.cards import card, marked, named
 from memory_mcp.server.web.texts import text
@@ -72,7 +73,7 @@ async def load(visit: Visit, query: MemoryPageArguments) -> Mapping[str, object]
         try:
             return await memories.get(query.memory_id, reach), False
         except NotFoundError:
-            return await memories.deleted(query.memory_id, reach), True
+            return await _deleted(memories, query.memory_id, reach), True
 
     memory, is_deleted = await visit.run("memory", work)
     is_marked = bool(query.query.strip()) and len(memory.content) <= MARKED
@@ -82,6 +83,13 @@ async def load(visit: Visit, query: MemoryPageArguments) -> Mapping[str, object]
         "is_deleted": is_deleted,
         "pieces": marked(memory.content, WordFinder(query.query)) if is_marked else (),
     }
+
+
+async def _deleted(memories: Memories, memory_id: str, reach: Reach) -> Memory:
+    try:
+        return await memories.deleted(memory_id, reach)
+    except NotFoundError as error:
+        raise NotFoundError(text("memory.not_found")) from error
 
 
 def _reach(visit: Visit, namespace: str | None) -> Reach:
