@@ -77,12 +77,12 @@ function arrive(focus) {
 }
 
 function fail(error) {
-  const missing = error.status === 404;
+  const missing = error.status === 404, forbidden = error.status === 403;
   const box = el('div', { class: 'view' }, el('div', { class: 'empty bad', role: 'alert' },
     ui.icon('warn'),
-    el('h1', { tabindex: '-1' }, missing ? t('shell.not_found') : t('shell.failed')),
+    el('h1', { tabindex: '-1' }, missing ? t('shell.not_found') : forbidden ? t('shell.forbidden') : t('shell.failed')),
     el('p', {}, error instanceof Failure && error.message ? error.message : t('shell.failed_hint')),
-    el('div', { class: 'actions' }, missing ? el('p', { class: 'dim' }, t('shell.not_found_hint')) : el('button', { class: 'button primary', type: 'button', onclick: () => load() }, t('shell.retry')))));
+    el('div', { class: 'actions' }, missing || forbidden ? el('p', { class: 'dim' }, t('shell.not_found_hint')) : el('button', { class: 'button primary', type: 'button', onclick: () => load() }, t('shell.retry')))));
   main.replaceChildren(box);
   arrive(true);
   if (!(error instanceof Failure)) throw error;

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, TypeVar
 
@@ -63,6 +64,15 @@ class MemoryPageArguments(Arguments):
         raise NotFoundError("id: the address names no memory")
 
 
+@contextlib.contextmanager
+def _plainly() -> Iterator[None]:
+    """Say of what was neither kept nor deleted that it is not there, whatever its id."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise NotFoundError(text("memory.unknown")) from error
+
+
 async def load(visit: Visit, query: MemoryPageArguments) -> Mapping[str, object]:
     """Return what the template shows."""
 
@@ -71,7 +81,8 @@ async def load(visit: Visit, query: MemoryPageArguments) -> Mapping[str, object]
         try:
             return await memories.get(query.memory_id, reach), False
         except NotFoundError:
-            return await memories.deleted(query.memory_id, reach), True
+            with _plainly():
+                return await memories.deleted(query.memory_id, reach), True
 
     memory, is_deleted = await visit.run("memory", work)
     is_marked = bool(query.query.strip()) and len(memory.content) <= MARKED
