@@ -96,6 +96,6 @@ def register(registry: Registry, loops: Sequence[Background]) -> None:
         if failing := [loop for loop in loops if loop.trouble]:
             fix = STORE_BACK if all(loop.waits_for_store for loop in failing) else RESTART
             return Finding(Condition.DEGRADED, "failing", "; ".join(loop.trouble for loop in failing), fix)
-        return Finding(Condition.OK, "well", detail="no loop keeps failing")
+        return Finding(Condition.OK, "well", detail="all of it runs")
 
     registry.add("background", look, view=View.LIVE)

@@ -273,10 +273,11 @@ def choose(values: Mapping[str, object]) -> None:
     Raises:
         SettingsError: a name is not a setting.
     """
-    for name in values.keys() - Settings.model_fields.keys():
+    short = {name.removeprefix(PREFIX).lower() if name.startswith(PREFIX) else name: values[name] for name in values}
+    for name in short.keys() - Settings.model_fields.keys():
         raise SettingsError(f"--set: {name} is not a setting{_nearest(name)}")
     _chosen.clear()
-    _chosen.update(values)
+    _chosen.update(short)
 
 
 def defaults() -> Settings:

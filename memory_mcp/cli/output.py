@@ -48,7 +48,7 @@ def count_up(done: int, total: int | None = None, *, what: str = "memories") -> 
 
 def counted(count: int, one: str, many: str) -> str:
     """Return a number with its word."""
-    return f"{count} {one if count == 1 else many}"
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def when(moment: datetime) -> str:

@@ -10,7 +10,7 @@ import click
 
 from memory_mcp.cli import DEGRADED
 from memory_mcp.cli.options import call, options_of
-from memory_mcp.cli.output import bold, clean, note, on_terminal, print_json, print_long, print_rows, when
+from memory_mcp.cli.output import bold, clean, counted, note, on_terminal, print_json, print_long, print_rows, when
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.search.models import HitExplanation
 from memory_mcp.tools.explained import made_of
@@ -60,7 +60,7 @@ def list_(*, as_json: bool, **options: object) -> None:
         print_json(result)
         return
     print_rows(COLUMNS, [_row(memory) for memory in result.memories])
-    note(f"{len(result.memories)} of {result.total} memories")
+    note(f"{len(result.memories)} of {counted(result.total, 'memory', 'memories')}")
     if result.next_cursor:
         note(f"more: --cursor {result.next_cursor}")
 
@@ -125,11 +125,9 @@ def _row(memory: MemoryFields) -> tuple[str, ...]:
 
 
 def _brief(memory: MemoryFields) -> str:
-    """Return where it lies in a document, and the content; on a terminal only the best passage, or the beginning."""
+    """Return where it lies in a document, and the best passage, or the beginning."""
     hit = memory if isinstance(memory, SearchHit) else None
     lies = f"[{hit.document.text()}] " if hit and hit.document else ""
-    if not on_terminal():
-        return lies + memory.content
     text = (hit.passage if hit else None) or memory.content
     return lies + (text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…")
 

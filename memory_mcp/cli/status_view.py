@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from memory_mcp.cli.output import counted
 from memory_mcp.domain.daemon import DaemonStatus
 from memory_mcp.health.overview import LocalFigures, Overview
 from memory_mcp.health.registry import Report
@@ -34,19 +35,23 @@ class Watched:
         self._live.stop()
 
     def _show(self, overview: Overview) -> None:
-        self._live.update(screen(overview, self._before), refresh=True)
+        self._live.update(screen(overview, self._before, with_zeros=True), refresh=True)
         self._before = dict(overview.served.counters) if overview.served else {}
 
 
-def screen(overview: Overview, before: Mapping[str, float]) -> Group:
-    """Return the screen, with the increase of each counter since `before`."""
+def screen(overview: Overview, before: Mapping[str, float], *, with_zeros: bool = False) -> Group:
+    """Return the screen, with the increase of each counter since `before`; what watches keeps the zeros in place."""
     summary = Table.grid(padding=(0, 2))
     for name, line in _summary(overview):
         summary.add_row(Text(name, "bold"), Text(line))
     parts = [summary]
     if overview.served is not None:
-        counters = {name: _count(name, value, before) for name, value in overview.served.counters.items()}
-        parts += [_table(("lane", *LANES), _lanes(counters)), _table((SINCE, "", "", ""), _in_pairs(counters))]
+        told = overview.served.counters if with_zeros else _moved(overview.served.counters)
+        counters = {name: _count(name, value, before) for name, value in told.items()}
+        if lanes := _lanes(counters):
+            parts.append(_table(("lane", *LANES), lanes))
+        if others := _in_pairs(counters):
+            parts.append(_table((SINCE, "", "", ""), others))
     return Group(*parts)
 
 
@@ -54,8 +59,9 @@ def lines(overview: Overview) -> list[tuple[str, ...]]:
     """Return the overview as plain lines, for output that is not a terminal."""
     rows = _summary(overview)
     if overview.served is not None:
-        counters = {name: _count(name, value, {}) for name, value in overview.served.counters.items()}
-        rows += [("lane", *LANES), *_lanes(counters)]
+        counters = {name: _count(name, value, {}) for name, value in _moved(overview.served.counters).items()}
+        lanes = _lanes(counters)
+        rows += [("lane", *LANES), *lanes] if lanes else []
         rows += [(name.replace("_", " "), counters[name]) for name in _others(counters)]
     return rows
 
@@ -76,7 +82,8 @@ def _store(report: Report, figures: LocalFigures) -> str:
         return "cannot be read"
     totals, queue = figures.totals, figures.queue
     return (
-        f"{totals.memories:,} memories in {totals.namespaces:,} namespaces, {totals.bytes / 1e6:,.1f} MB; "
+        f"{counted(totals.memories, 'memory', 'memories')} in "
+        f"{counted(totals.namespaces, 'namespace', 'namespaces')}, {totals.bytes / 1e6:,.1f} MB; "
         f"{queue.pending:,} pending, {queue.failed:,} failed"
     )
 
@@ -103,6 +110,16 @@ def _count(name: str, value: float, before: Mapping[str, float]) -> str:
         return f"{value:,.2f}"
     added = value - before.get(name, value)
     return f"{value:,} (+{added:,})" if added > 0 else f"{value:,}"
+
+
+def _moved(counters: Mapping[str, float]) -> dict[str, float]:
+    """Leave out what is zero, for a lane where it is zero in each."""
+
+    def kind(name: str) -> str:
+        return name.partition("_")[2] if name.startswith(LANES) else name
+
+    told = {kind(name) for name, value in counters.items() if value}
+    return {name: value for name, value in counters.items() if kind(name) in told}
 
 
 def _lanes(counters: Mapping[str, str]) -> list[tuple[str, ...]]:

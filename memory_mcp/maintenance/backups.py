@@ -228,7 +228,8 @@ def age(folder: Path, written: Written | None, now: datetime) -> Finding:
             )
         return Finding(Condition.DEGRADED, "none", f"there is no backup in {folder}", TAKE)
     days = (now - newest.moment) / timedelta(days=1)
-    message = f"the newest backup is {days:.1f} days old: {newest.path}"
+    old = f"{days:.1f} days" if days >= 1 else f"{days * 24:.0f} hours"
+    message = f"the newest backup is {old} old: {newest.path}"
     if now - newest.moment < LATE or newest.generation >= written.generation:
         return Finding(Condition.OK, "held", detail=message)
     cause = f"{message}; {written.generation - newest.generation} writes are not in it"

@@ -80,7 +80,7 @@ class Upkeep:
     def finding(self) -> Finding:
         """Say whether the last try failed."""
         if not self._trouble:
-            return Finding(Condition.OK, "well", detail="no purge, backup or tidying of this process has failed")
+            return Finding(Condition.OK, "well", detail="nothing of it has failed")
         cause = f"the store could not be purged, backed up or tidied: {self._trouble}"
         return Finding(Condition.DEGRADED, "failing", cause, RESTORE)
 

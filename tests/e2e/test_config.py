@@ -25,7 +25,7 @@ def files(environment: dict[str, str], folder: Path) -> tuple[Path, Path]:
 async def test_every_setting_says_where_its_value_comes_from(command: Command, environment: dict[str, str]) -> None:
     """The stronger source wins: default, file, environment, command line."""
     environment["MCP_MEMORY_EMBED_BUDGET_S"] = "3"
-    told = await command("--set", "breaker_window=30", "config", "--json")
+    told = await command("--set", "MCP_MEMORY_BREAKER_WINDOW=30", "config", "--json")
     assert (told.code, told.err, told.data["unknown"]) == (0, "", [])
     ours, daemons = ({each["name"]: each for each in told.data[part]} for part in ("settings", "daemon"))
     assert (len(ours), len(daemons)) == (len(Settings.model_fields), len(DaemonSettings.model_fields))

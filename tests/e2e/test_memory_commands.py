@@ -68,7 +68,7 @@ async def test_piped_output_is_lines_with_tabs(client: RawClient, command: Comma
     assert 0 < float(score) <= 1
     assert "no daemon listens" in found.err
     listed = await command("list")
-    assert (listed.code, listed.out.split("\t")[0], listed.err) == (0, "a", "1 of 1 memories\n")
+    assert (listed.code, listed.out.split("\t")[0], listed.err) == (0, "a", "1 of 1 memory\n")
     shown = await command("get", "a")
     assert shown.out.startswith("id: a\ntype: note\ntags: x, y\n")
     assert shown.out.endswith("\n\nred\tapples\nin a\x1b[31m line\n")

@@ -110,6 +110,7 @@ async def test_nothing_out_of_reach_is_shown(site: PageSite) -> None:
     for name in "ab":
         missing = await browser.http.get(f"/view/memories/{name}")
         assert missing.status_code == 404
+        assert "does not exist" in missing.json()["error"]
         assert missing.json()["error"].replace(repr(name), "ID") == (
             await browser.http.get("/view/memories/nobody")
         ).json()["error"].replace("'nobody'", "ID")

@@ -87,6 +87,7 @@ async def test_a_time_in_words_is_shown_as_it_was_read(site: PageSite) -> None:
     assert shown(refused) == []
     assert "time_expr" in refused
     assert "last week" in words(refused)
+    assert "ISO 8601" not in words(refused)
 
 
 async def test_what_a_search_did_without_is_said(site: PageSite) -> None:

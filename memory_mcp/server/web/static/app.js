@@ -95,7 +95,7 @@ function fail(error) {
     ui.icon('warn'),
     el('h1', { tabindex: '-1' }, t(missing ? 'shell.not_found' : isForbidden ? 'shell.forbidden' : 'shell.failed')),
     el('p', {}, error instanceof Failure && error.message ? error.message : t('shell.failed_hint')),
-    el('div', { class: 'actions' }, missing ? el('p', { class: 'dim' }, t('shell.not_found_hint')) : isForbidden ? null : el('button', { class: 'button primary', type: 'button', onclick: () => load() }, t('shell.retry')))));
+    el('div', { class: 'actions' }, missing || isForbidden ? el('p', { class: 'dim' }, t('shell.not_found_hint')) : el('button', { class: 'button primary', type: 'button', onclick: () => load() }, t('shell.retry')))));
   main.replaceChildren(box);
   arrive(true);
   if (!(error instanceof Failure)) throw error;

@@ -20,6 +20,7 @@ from memory_mcp.domain.daemon import DaemonStatus
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.overview import Overview
 from memory_mcp.health.registry import Registry, Report
+from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Nav, NoArguments, PageView, Stream, Visit
 from memory_mcp.tools.services import Services
 
@@ -39,6 +40,7 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         "report": report,
         "parts": [(name, finding) for name, finding in report.parts.items() if finding.condition not in ALL_WELL],
         "well": [(name, finding) for name, finding in report.parts.items() if finding.condition in ALL_WELL],
+        "label": _label,
         "overview": overview,
         "lanes": LANES,
         "lane_figures": _of_lanes(overview.served) if overview and overview.served else {},
@@ -47,6 +49,14 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         "versions": versions(overview) if is_admin else {PROGRAM: __version__},
         "tools": _by_tool(visit) if is_admin else (),
     }
+
+
+def _label(part: str) -> str:
+    """Return what a part is called; one of the machine's has its own name."""
+    try:
+        return text(f"health.parts.{part}")
+    except KeyError:
+        return part.replace("_", " ").capitalize()
 
 
 def _by_tool(visit: Visit) -> Sequence[OfTool]:
@@ -122,7 +132,9 @@ async def _findings(visit: Visit, registry: Registry) -> AsyncIterator[str]:
     try:
         while (found := await arrived.get()) is not None:
             name, finding = found
-            html = visit.render("health.finding.html", {"name": name, "finding": finding, "detailed": True})
+            html = visit.render(
+                "health.finding.html", {"name": name, "label": _label, "finding": finding, "detailed": True}
+            )
             yield _line({"name": name, "condition": finding.condition.value, "html": html})
         report = await looking
         yield _line({"status": report.status.value, "report": written(report, versions(None))})

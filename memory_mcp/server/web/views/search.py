@@ -21,6 +21,7 @@ from memory_mcp.search.times import BEGINNING, understand
 from memory_mcp.server.web.bulk_actions import BULK_ACTIONS
 from memory_mcp.server.web.cards import Card, hit_cards, listed_card
 from memory_mcp.server.web.rendering import to_json
+from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Nav, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.explained import made_of
@@ -108,7 +109,9 @@ async def load(visit: Visit, query: SearchPageArguments) -> Mapping[str, object]
         namespace = visit.reach.of(query.namespace)
         found = await (_searched if query.query.strip() else _listed)(visit, query, namespace)
     except (InvalidArgumentError, ForbiddenError) as error:
-        found = FoundMemories(problem=error.with_fix(), problem_of=str(error).partition(":")[0])
+        of = str(error).partition(":")[0]
+        problem = text("search.bad_time", time=query.time_expr) if of == "time_expr" else error.with_fix()
+        found = FoundMemories(problem=problem, problem_of=of)
     document = await _document_title(visit, query.document)
     return {"found": found, "interval": interval, "document_title": document, "types": KNOWN_TYPES}
 

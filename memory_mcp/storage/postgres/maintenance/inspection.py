@@ -215,13 +215,13 @@ def graphs_whole(url: str, seconds: float) -> Finding:
 def languages(url: str, seconds: float) -> Finding:
     """Name the multilingual model where an English one made the vectors of a store that is mostly not English."""
 
-    def sampled(db: PgSession) -> tuple[Space | None, Counter[bool]]:
+    def sampled(db: PgSession) -> tuple[Space | None, Counter[bool | None]]:
         rows = db.rows(
             "SELECT left(content, %s) FROM memories WHERE deleted_at IS NULL ORDER BY key DESC LIMIT %s",
             (LANGUAGE_CHARS, LANGUAGE_SAMPLE),
         )
         active = active_space(db)
-        return active[1] if active else None, Counter(bool(is_english(cast("str", content))) for (content,) in rows)
+        return active[1] if active else None, Counter(is_english(cast("str", content)) for (content,) in rows)
 
     of, told = _asked(url, seconds, sampled)
     return queued.of_languages(of, told[True], told[False])

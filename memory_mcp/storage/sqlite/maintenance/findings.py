@@ -40,6 +40,6 @@ def opened(path: Path) -> Finding:
 
 def _free(path: Path) -> str:
     try:
-        return f", {shutil.disk_usage(path.parent).free // 1_000_000} MB free on its disk"
+        return f", {shutil.disk_usage(path.parent).free // 1_000_000:,} MB free on its disk"
     except OSError:  # the folder of the open file was moved away; the figure is optional
         return ""
