@@ -175,12 +175,13 @@ def test_a_long_text_is_shown_in_part(sign_in: SignIn, site: Site) -> None:
     """A line of a megabyte neither freezes the page nor widens it; the rest comes on request."""
     line = "\u200b" + "<i>x</i>" * 124_874
     [memory_id] = store(site, line, namespace=HERE, metadata={"origin": "a" * 300, "n": 3})
-    for name, options in {"dark-wide": {"scheme": "dark"}, "light-small": {"size": SMALL}}.items():
-        tab = sign_in(f"/memories/{memory_id}?namespace={HERE}", **options)
-        assert tab.js("document.getElementById('content').textContent.length") == 20_000
-        assert tab.js("document.documentElement.scrollWidth <= innerWidth")
-        tab.shot(f"memory-long-{name}")
-        assert tab.violations() == []
+    address = f"/memories/{memory_id}?namespace={HERE}"
+    small, tab = sign_in(address, size=SMALL), sign_in(address, scheme="dark")
+    for name, shown in {"light-small": small, "dark-wide": tab}.items():
+        assert shown.js("document.getElementById('content').textContent.length") == 20_000
+        assert shown.js("document.documentElement.scrollWidth <= innerWidth")
+        shown.shot(f"memory-long-{name}")
+        assert shown.violations() == []
     tab.click("text=Show all")
     tab.until(f"document.getElementById('content').textContent.length === {len(line)}")
     assert tab.errors == []
