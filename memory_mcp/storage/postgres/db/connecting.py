@@ -37,7 +37,7 @@ class BoundedConnection(psycopg.Connection[PgRow]):
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         try:
             return super().wait(gen, interval, self.answer_s if timeout is None else timeout)
-        except errors._WaitTimeout as error:  # noqa: SLF001 - `wait` documents it
+        except errors._WaitTimeout as error:  # noqa: SLF001 - the documentation of `wait` names it
             self.close()
             raise psycopg.OperationalError("the server does not answer") from error
 
