@@ -114,6 +114,7 @@ class SearchPipeline:
         phase: KeywordPhase,
         vectors: Mapping[Part, QueryVector | NoVector],
     ) -> SearchAnswer:
+        snapshot = snapshot.within(query.filters.namespace)  # where words alone were found, this reads by keys alone
         parts = {
             part: steps.SearchedPart(steps.view_of(snapshot, part), terms, vectors.get(part), keywords)
             for part, (terms, keywords) in phase.parts.items()

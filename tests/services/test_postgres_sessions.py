@@ -49,3 +49,16 @@ async def test_what_the_server_cannot_store_is_refused_by_name(sessions: list[Ra
     items = (await one.tool("memory_store_many", items=[{"content": "a\0b"}, {"content": "ab"}]))["items"]
     assert "content: contains a NUL" in items[0]["error"]
     assert items[1]["created"] is True
+
+
+async def test_words_alone_find_and_recall(sessions: list[RawClient]) -> None:
+    """Without vectors a search and a context read what words found by its keys, with what stands beside it."""
+    one, other = sessions
+    for content in ("we met at the harbour", "the kettle is broken", "buy another"):
+        await one.tool("memory_store", content=content, conversation_id="talk")
+    for mode in ("hybrid", "keyword"):
+        found = (await other.tool("memory_search", query="kettle", mode=mode))["results"]
+        assert "the kettle is broken" in [hit["content"] for hit in found]
+    told = str(await other.tool("memory_context", query="kettle", max_tokens=2_000))
+    assert "the kettle is broken" in told
+    assert "harbour" in told
