@@ -52,7 +52,7 @@ test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and I
 	$(PYTEST) tests/e2e/test_conformance.py tests/front/test_context_tokens.py -m conformance
 
 test-services: setup-front .venv-services/.stamp ## Ask real servers of other programs: PostgreSQL, Chroma, Valkey
-	$(PYTEST) tests/services tests/contracts tests/e2e/test_postgres.py -m "services and not slow"
+	$(FRONT) -m pytest -n logical --dist loadfile tests/services tests/contracts tests/e2e/test_postgres.py -m "services and not slow"
 
 # Programs to test with, in an environment of their own: what they need does not fit ours.
 .venv-services/.stamp: Makefile
