@@ -21,6 +21,7 @@ NAMED = {
     "SnapshotForCharts": r"(self\.)?_?snapshot|it",
     "SnapshotOfDocuments": r"(self\.)?_?snapshot|it",
     "SnapshotOfLists": r"(self\.)?_?snapshot|it",
+    "SnapshotWithReach": r"(self\.)?_?snapshot|it",
     "DocumentTransfer": r"documents",
     "Embedder": r"(self\.)?_?embedder|tools\.embedder",
     "ContextSource": r"(self\.)?_?source|each",
