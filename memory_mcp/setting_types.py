@@ -66,7 +66,7 @@ def _whole_tls(ca: Path | None, settings: ValidationInfo) -> Path | None:
 
 
 DaemonAddress = Annotated[str, AfterValidator(_valid_address)]
-NamespaceName = Annotated[str, BeforeValidator(_composed), Field(min_length=1, max_length=MAX_NAMESPACE)]
+NamespaceName = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), BeforeValidator(_composed)]
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
 FilePath = Annotated[FolderPath, BeforeValidator(_file), AfterValidator(followed), Field(validate_default=True)]
 """A file; links are resolved."""

@@ -86,8 +86,8 @@ async def test_a_graph_that_was_left_half_done_is_made_anew(postgres: Postgres) 
     with psycopg.connect(url, autocommit=True) as builder, psycopg.connect(url) as other:
         builder.execute("DROP INDEX memory_mcp.vectors_1_0_nearest")
         other.execute("LOCK memory_mcp.vectors_1_0 IN ROW EXCLUSIVE MODE")  # as a write does: a build waits for it
-        builder.execute("SET statement_timeout = '300ms'")
-        with pytest.raises(psycopg.errors.QueryCanceled):
+        builder.execute("SET lock_timeout = '300ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
             graphs.mend(builder)
         assert graphs.broken(builder) == ["vectors_1_0"]
     mended = store_at(url)
