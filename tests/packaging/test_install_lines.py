@@ -58,7 +58,8 @@ def home() -> Iterator[dict[str, str]]:
 def wheel() -> str:
     """Type `make wheel` once; return what it says that it built."""
     build, *_ = lines("Install")
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # within a make, it would say more
+    # Within another make it would say more.
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return typed(build, outside).split()[-1]
 
 
