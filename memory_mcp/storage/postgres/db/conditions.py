@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from memory_mcp.domain.comparisons import Comparison, comparisons
-from memory_mcp.domain.models import DOCUMENT, Filters
+from memory_mcp.domain.models import Filters
 from memory_mcp.domain.names import folded
-from memory_mcp.storage.rows import to_json, to_micros
-from memory_mcp.storage.where import WhereClause
+from memory_mcp.storage.rows import to_json
+from memory_mcp.storage.where import WhereClause, of_filters
 
 _SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
@@ -20,18 +20,8 @@ def condition(filters: Filters) -> WhereClause[object]:
         InvalidArgumentError: a filter on metadata is invalid.
     """
     where: WhereClause[object] = WhereClause()
-    where.add("m.deleted_at IS NULL")
-    where.add("m.namespace = %s", filters.namespace)
-    if filters.documents is not None:
-        where.add("m.type = %s" if filters.documents else "m.type <> %s", DOCUMENT)
-    if filters.type is not None:
-        where.add("m.type = %s", filters.type)
-    if filters.conversation_id is not None:
-        where.add("m.conversation_id = %s", filters.conversation_id)
-    if filters.after is not None:
-        where.add("m.created_at >= %s", to_micros(filters.after))
-    if filters.before is not None:
-        where.add("m.created_at < %s", to_micros(filters.before))
+    for part, values in of_filters(filters):
+        where.add(part.replace("?", "%s"), *values)
     _add_tags(where, filters)
     for name, wanted in filters.metadata.items():
         for comparison in comparisons(name, wanted):

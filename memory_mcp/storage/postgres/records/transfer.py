@@ -8,9 +8,9 @@ from typing import Final, cast
 
 from memory_mcp.domain.duplicates import check_import, deleted_before
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import LONGEST_NUMBERED, Embedded, Memory, Record, Stored
-from memory_mcp.domain.names import free
+from memory_mcp.domain.models import Embedded, Memory, Record, Stored
 from memory_mcp.storage import outcomes
+from memory_mcp.storage.importing import memory_row, numbered, revision_row
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry, lock
 from memory_mcp.storage.postgres.db.session import PgSession
@@ -18,7 +18,7 @@ from memory_mcp.storage.postgres.records.accepting import check_record
 from memory_mcp.storage.postgres.records.filing import Became, Filing
 from memory_mcp.storage.postgres.records.reads import MEMORY_COLUMNS, load, revisions
 from memory_mcp.storage.postgres.records.writes import insert, insert_tags, remove, take_turns
-from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_memory, to_micros
+from memory_mcp.storage.rows import digest, to_memory
 
 _INSERT_REVISION: Final = """
   INSERT INTO revisions (namespace, key, revision, content, tags, type, metadata, updated_at)
@@ -59,7 +59,7 @@ def _import_or_refuse(db: PgSession, filing: Filing, record: Record, embedded: E
 def _import(db: PgSession, filing: Filing, record: Record, embedded: Embedded) -> Stored | int:
     check_record(record)
     if record.may_be_numbered:
-        record = _numbered(db, record)
+        record = numbered(record, lambda memory: found[1] if (found := _found(db, memory)) else None)
     memory, text = record.memory, digest(record.memory.content)
     found = _found(db, memory)
     if found is not None:
@@ -97,50 +97,12 @@ def _found(db: PgSession, memory: Memory) -> tuple[int, bytes, bool] | None:
     return cast("tuple[int, bytes, bool] | None", row)
 
 
-def _numbered(db: PgSession, record: Record) -> Record:
-    """Return the record with the first id that is free or was given to it by an earlier import."""
-    memory, text = record.memory, digest(record.memory.content)
-
-    def is_anothers(memory_id: str) -> bool:
-        found = _found(db, replace(memory, id=memory_id))
-        return found is not None and found[1] != text
-
-    return replace(record, memory=replace(memory, id=free(memory.id, is_anothers, LONGEST_NUMBERED)))
-
-
 def _insert(db: PgSession, record: Record) -> int:
     memory = record.memory
     key = insert(
         db,
-        (
-            memory.id,
-            memory.namespace,
-            memory.conversation_id,
-            memory.type,
-            memory.content,
-            digest(memory.content),
-            to_json(memory.metadata),
-            metadata_digest(memory.metadata),
-            to_micros(memory.created_at),
-            to_micros(memory.updated_at),
-            memory.revision,
-        ),
+        memory_row(memory),
     )
     if record.revisions:
-        db.run_many(
-            _INSERT_REVISION,
-            [
-                (
-                    memory.namespace,
-                    key,
-                    was.revision,
-                    was.content,
-                    to_json(list(was.tags)),
-                    was.type,
-                    to_json(was.metadata),
-                    to_micros(was.updated_at),
-                )
-                for was in record.revisions
-            ],
-        )
+        db.run_many(_INSERT_REVISION, [(memory.namespace, key, *revision_row(was)) for was in record.revisions])
     return key

@@ -34,7 +34,7 @@ from memory_mcp.storage.postgres.records.accepting import check_change, check_ne
 from memory_mcp.storage.postgres.records.filing import Filing, refile, unfile
 from memory_mcp.storage.postgres.records.reads import load, select_to_delete
 from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_micros
-from memory_mcp.storage.where import WhereClause
+from memory_mcp.storage.where import WhereClause, of_duplicates
 
 PURGED_AT_ONCE: Final = 500
 LONGEST_LEASE: Final = 3_600_000_000
@@ -175,15 +175,8 @@ def _duplicate(db: PgSession, new: NewMemory, text: bytes, last: int) -> int | N
 def _alike(new: NewMemory, text: bytes) -> WhereClause[object]:
     """Return the condition for memories with this text and every field that the new one sets."""
     where: WhereClause[object] = WhereClause()
-    where.add("namespace = %s AND digest = %s AND deleted_at IS NULL", new.namespace, text)
-    if new.created_at is not None:
-        where.add("created_at = %s", to_micros(new.created_at))
-    if new.type is not None:
-        where.add("type = %s", new.type)
-    if new.metadata:
-        where.add("metadata_digest = %s", metadata_digest(new.metadata))
-    elif new.metadata is not None:
-        where.add("metadata_digest IS NULL")
+    for part, values in of_duplicates(new, text):
+        where.add(part.replace("?", "%s"), *values)
     return where
 
 

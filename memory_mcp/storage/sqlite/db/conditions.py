@@ -7,10 +7,10 @@ from typing import Final
 import apsw
 
 from memory_mcp.domain.comparisons import Comparison, comparisons
-from memory_mcp.domain.models import DOCUMENT, Filters
+from memory_mcp.domain.models import Filters
 from memory_mcp.domain.names import folded
-from memory_mcp.storage.rows import to_json, to_micros
-from memory_mcp.storage.where import WhereClause
+from memory_mcp.storage.rows import to_json
+from memory_mcp.storage.where import WhereClause, of_filters
 
 _SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
@@ -22,18 +22,8 @@ def condition(filters: Filters) -> WhereClause[apsw.SQLiteValue]:
         InvalidArgumentError: a filter on metadata is invalid.
     """
     where: WhereClause[apsw.SQLiteValue] = WhereClause()
-    where.add("m.deleted_at IS NULL")
-    where.add("m.namespace = ?", filters.namespace)
-    if filters.documents is not None:
-        where.add("m.type = ?" if filters.documents else "m.type <> ?", DOCUMENT)
-    if filters.type is not None:
-        where.add("m.type = ?", filters.type)
-    if filters.conversation_id is not None:
-        where.add("m.conversation_id = ?", filters.conversation_id)
-    if filters.after is not None:
-        where.add("m.created_at >= ?", to_micros(filters.after))
-    if filters.before is not None:
-        where.add("m.created_at < ?", to_micros(filters.before))
+    for part, values in of_filters(filters):
+        where.add(part, *values)
     _add_tags(where, filters)
     for name, wanted in filters.metadata.items():
         for comparison in comparisons(name, wanted):

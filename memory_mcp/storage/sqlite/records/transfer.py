@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final, cast
 
 import apsw
 
 from memory_mcp.domain.duplicates import check_import, deleted_before
-from memory_mcp.domain.models import LONGEST_NUMBERED, Embedded, Memory, Record, Revision, Stored
-from memory_mcp.domain.names import free
+from memory_mcp.domain.models import Embedded, Memory, Record, Stored
 from memory_mcp.storage import outcomes
-from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_memory, to_micros
+from memory_mcp.storage.importing import memory_row, numbered, revision_row
+from memory_mcp.storage.rows import digest, to_memory
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.partitions import partition_of
 from memory_mcp.storage.sqlite.lexical import keywords
@@ -48,7 +46,7 @@ def import_records(db: apsw.Connection, record: Record, embedded: Embedded, now:
         ConflictError: its id belongs to a memory with other content, to a deleted one, or to one without its fields.
     """
     if record.may_be_numbered:
-        record = _numbered(db, record)
+        record = numbered(record, lambda memory: found[1] if (found := _found(db, memory)) else None)
     memory, text = record.memory, digest(record.memory.content)
     found = _found(db, memory)
     if found is not None and found[2] and record.replaces_deleted:
@@ -80,41 +78,12 @@ def _found(db: apsw.Connection, memory: Memory) -> tuple[int, bytes, int] | None
     return cast("tuple[int, bytes, int] | None", row)
 
 
-def _numbered(db: apsw.Connection, record: Record) -> Record:
-    """Return the record with the first id that is free or was given to it by an earlier import."""
-    memory, text = record.memory, digest(record.memory.content)
-
-    def is_anothers(memory_id: str) -> bool:
-        found = _found(db, replace(memory, id=memory_id))
-        return found is not None and found[1] != text
-
-    return replace(record, memory=replace(memory, id=free(memory.id, is_anothers, LONGEST_NUMBERED)))
-
-
 def _insert(db: apsw.Connection, record: Record) -> int:
     memory = record.memory
     db.execute(
         _INSERT,
-        (
-            memory.id,
-            memory.namespace,
-            memory.conversation_id,
-            memory.type,
-            memory.content,
-            digest(memory.content),
-            to_json(memory.metadata),
-            metadata_digest(memory.metadata),
-            to_micros(memory.created_at),
-            to_micros(memory.updated_at),
-            memory.revision,
-        ),
+        memory_row(memory),
     )
     key = db.last_insert_rowid()
-    db.executemany(_INSERT_REVISION, _revision_rows(key, record.revisions))
+    db.executemany(_INSERT_REVISION, ((key, *revision_row(was)) for was in record.revisions))
     return key
-
-
-def _revision_rows(key: int, held: tuple[Revision, ...]) -> Iterator[tuple[int, int, str, str, str, str, int]]:
-    for was in held:
-        tags, metadata, updated = to_json(list(was.tags)), to_json(was.metadata), to_micros(was.updated_at)
-        yield key, was.revision, was.content, tags, was.type, metadata, updated

@@ -21,7 +21,7 @@ from memory_mcp.storage.sqlite.db.partitions import partition_of
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records.reads import load, select_to_delete
 from memory_mcp.storage.sqlite.vectors import chunks
-from memory_mcp.storage.where import WhereClause
+from memory_mcp.storage.where import WhereClause, of_duplicates
 
 PURGED_AT_ONCE: Final = 500
 LONGEST_LEASE: Final = 3_600_000_000
@@ -112,16 +112,9 @@ def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = L
     An index finds it by created_at or by metadata, because there may be one duplicate for every nightly import.
     """
     where: WhereClause[apsw.SQLiteValue] = WhereClause()
-    where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
+    for part, values in of_duplicates(new, text):
+        where.add(part, *values)
     where.add("conversation_id IS ? AND key <= ?", new.conversation_id, last)
-    if new.created_at is not None:
-        where.add("created_at = ?", to_micros(new.created_at))
-    if new.type is not None:
-        where.add("type = ?", new.type)
-    if new.metadata:
-        where.add("metadata_digest = ?", metadata_digest(new.metadata))
-    elif new.metadata is not None:
-        where.add("metadata_digest IS NULL")
     return cast("int | None", db.execute(f"SELECT min(key) FROM memories WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
 
 
