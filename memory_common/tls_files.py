@@ -70,8 +70,11 @@ class RenewedTls:
             ValueError: as `TlsFiles.read`.
         """
         self.files = files
+        try:
+            self._stamp = files.stamp()  # before they are read: what is replaced meanwhile is then read again
+        except OSError as error:
+            raise ValueError(f"{error.filename} cannot be read: {error.strerror}") from error
         self.material = files.read()
-        self._stamp = files.stamp()
 
     def renew(self) -> bool:
         """Read them again if they changed; whether what they hold now is whole, and new."""

@@ -53,6 +53,8 @@ async def export_lines(transfer: Transfer, exported: Exported, *, without_docume
 class Imported:
     """What became of the memories and the documents of an export."""
 
+    done: int = 0
+    """Memories that were dealt with."""
     created: int = 0
     known: int = 0
     pending: int = 0
@@ -62,12 +64,8 @@ class Imported:
     conflicts: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
 
-    @property
-    def done(self) -> int:
-        """How many memories were dealt with."""
-        return self.created + self.known + len(self.conflicts)
-
     def add(self, record: Record, outcome: Stored | ConflictError) -> None:
+        self.done += 1
         if isinstance(outcome, ConflictError):
             self.conflicts.append(str(outcome))
             return
@@ -179,9 +177,7 @@ def _read(lines: Iterator[str], consequence: str) -> Iterator[Record | DocumentR
             record = load(number, line, consequence)
             yield _spelled(record, spelled) if isinstance(record, Record) else record
             count += 1
-    raise EndsEarlyError(
-        "the last line", f"the file ends early, after {count} lines, which were imported; export it again"
-    )
+    raise EndsEarlyError("the last line", f"the file ends early, after {count} lines, which were read; export it again")
 
 
 def _spelled(record: Record, spelled: set[tuple[str, str]]) -> Record:

@@ -160,7 +160,7 @@ class DaemonChannel:
         if self._tls is None:
             try:
                 self._tls = RenewedTls(self._files)
-            except (ValueError, OSError) as error:
+            except ValueError as error:
                 raise EmbedderError(f"the certificates cannot be used: {error}", fix=LOOK_AT_FILES) from error
             self._open()
         elif self._tls.renew():

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import Final
 
+from memory_mcp.domain.ports.shared import MAX_SHARED_BYTES
 from memory_mcp.shared.server import AwayError, RedisServer
 
 PREFIX: Final = b"memory-mcp:answer:"
@@ -31,7 +32,7 @@ class RedisCache:
         return held[len(key) :] if isinstance(held, bytes) and held.startswith(key) else None
 
     def put(self, key: bytes, value: bytes) -> None:
-        if len(self._putting) < WAITING:
+        if len(value) <= MAX_SHARED_BYTES and len(self._putting) < WAITING:
             task = asyncio.create_task(self._put(key, value))
             self._putting.add(task)
             task.add_done_callback(self._putting.discard)

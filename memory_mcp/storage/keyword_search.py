@@ -73,7 +73,7 @@ class Scoring(Protocol):
         ...
 
     def filtered(self) -> list[int] | None:
-        """Return all memories that pass the filters; None if there are none, or too many memories to score."""
+        """Return all memories that pass the filters; None without filters, or if too many pass to score them all."""
         ...
 
     def with_sequences(self, groups: Iterable[Iterable[Sequence[str]]], limit: int) -> list[int]:

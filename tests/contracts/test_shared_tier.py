@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from memory_mcp.domain.ports import RateCounter, SharedCache
+from memory_mcp.domain.ports.shared import MAX_SHARED_BYTES
 from memory_mcp.shared.rates import LocalRates
 from tests.fakes.shared import FakeSharedCache
 
@@ -56,3 +57,11 @@ async def test_bytes_are_found_under_their_key(cache: SharedCache) -> None:
     cache.put(b"l" * 32, b"")
     assert await until_held(cache, b"l" * 32) == b""
     assert await cache.get(b"m" * 32) is None
+
+
+async def test_what_is_too_large_is_not_put(cache: SharedCache) -> None:
+    """The bound is a value's; what is put afterwards tells that the first would be there by now."""
+    cache.put(b"k" * 32, b"x" * (MAX_SHARED_BYTES + 1))
+    cache.put(b"l" * 32, b"x" * MAX_SHARED_BYTES)
+    assert len(await until_held(cache, b"l" * 32)) == MAX_SHARED_BYTES
+    assert await cache.get(b"k" * 32) is None

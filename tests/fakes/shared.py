@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from memory_mcp.domain.ports.shared import MAX_SHARED_BYTES
+
 
 class FakeSharedCache:
     """See `domain.ports.SharedCache`."""
@@ -16,5 +18,5 @@ class FakeSharedCache:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Put bytes there."""
-        if not self.is_away:
+        if len(value) <= MAX_SHARED_BYTES and not self.is_away:
             self.held[key] = value

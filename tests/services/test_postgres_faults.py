@@ -200,8 +200,3 @@ async def test_a_server_without_a_free_connection_says_so(durable: Postgres) -> 
     with pytest.raises(StoreError, match=r"too many connections .*close clients"):
         await store.generation()
     await store.close()
-
-
-@pytest.mark.skip(reason="a full disk needs a file system of its own, which an unprivileged test cannot make")
-def test_a_full_disk_of_the_server_is_said() -> None:
-    """`errors.DiskFull` becomes a sentence that names the server's disk."""

@@ -175,15 +175,19 @@ async def test_without_the_extension_an_administrator_is_named(postgres: Postgre
     await store.close()
 
 
-async def test_a_standby_is_named(postgres: Postgres) -> None:
-    """What PostgreSQL calls an unsupported feature is a standby."""
+@pytest.mark.parametrize(
+    ("says", "code", "sentence"),
+    [
+        ("cannot set transaction read-write mode during recovery", "feature_not_supported", "name the primary"),
+        ('could not extend file "base/1/2"', "disk_full", "disk.* is full"),
+    ],
+)
+async def test_what_a_server_cannot_do_is_named(postgres: Postgres, says: str, code: str, sentence: str) -> None:
+    """What PostgreSQL calls an unsupported feature is a standby; a full disk is said to be one."""
     await emptied(postgres, None).close()
     store = store_at(postgres.of_stores)
-    raised = (
-        "DO $$ BEGIN RAISE EXCEPTION 'cannot set transaction read-write mode during recovery'"
-        " USING ERRCODE = 'feature_not_supported'; END $$"
-    )
-    with pytest.raises(StoreError, match="name the primary"):
+    raised = f"DO $$ BEGIN RAISE EXCEPTION '{says}' USING ERRCODE = '{code}'; END $$"
+    with pytest.raises(StoreError, match=sentence):
         await store._database.write(lambda db: db.rows(raised))
     await store.close()
 

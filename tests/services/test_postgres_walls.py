@@ -148,6 +148,17 @@ def test_the_front_owns_nothing(walled: Postgres) -> None:
             connection.execute("ALTER TABLE memory_mcp.memories DISABLE ROW LEVEL SECURITY")
 
 
+@pytest.mark.parametrize("table", ["memories", "sections"])
+def test_doctor_tells_of_a_table_without_its_wall(walled: Postgres, table: str) -> None:
+    """One too whose rows lie in a namespace through another table's."""
+    assert inspection.roles(front(walled), 10).condition == "ok"
+    walled.sql("memories_of_a_team", f"ALTER TABLE memory_mcp.{table} NO FORCE ROW LEVEL SECURITY")
+    try:
+        assert "off for 1 of the tables" in inspection.roles(front(walled), 10).cause
+    finally:
+        walled.sql("memories_of_a_team", f"ALTER TABLE memory_mcp.{table} FORCE ROW LEVEL SECURITY")
+
+
 def rows(connection: psycopg.Connection[tuple[object, ...]], statement: str) -> list[tuple[object, ...]]:
     """Return what a statement gives."""
     return connection.execute(statement).fetchall()

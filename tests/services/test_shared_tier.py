@@ -24,6 +24,7 @@ from tests.contracts.test_shared_tier import (
     test_a_minute_has_so_many_calls,
     test_bytes_are_found_under_their_key,
     test_calls_at_once_are_counted_each,
+    test_what_is_too_large_is_not_put,
     until_held,
 )
 from tests.services.valkey import Valkey
@@ -33,6 +34,7 @@ __all__ = [
     "test_a_minute_has_so_many_calls",
     "test_bytes_are_found_under_their_key",
     "test_calls_at_once_are_counted_each",
+    "test_what_is_too_large_is_not_put",
 ]
 KEY = b"k" * 32
 Connect = Callable[..., Awaitable[RedisServer]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class RateCounter(Protocol):
@@ -13,6 +13,10 @@ class RateCounter(Protocol):
         ...
 
 
+MAX_SHARED_BYTES: Final = 500_000
+"""Of one value; a larger one is not put there."""
+
+
 class SharedCache(Protocol):
     """Holds bytes for a while, for all fronts."""
 
@@ -21,5 +25,5 @@ class SharedCache(Protocol):
         ...
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Put bytes there soon, if that can be done; returns at once."""
+        """Put at most MAX_SHARED_BYTES there soon, if that can be done; returns at once."""
         ...

@@ -239,8 +239,9 @@ def put_files(db: DocumentSession, job_id: str, written: Sequence[tuple[JobFile,
         ConflictError: a document is no longer what is known.
         NotFoundError: there is no such job.
     """
-    if job(db, job_id, "", any_namespace=True).state.is_final:
-        return job(db, job_id, "", any_namespace=True)
+    now = job(db, job_id, "", any_namespace=True)
+    if now.state.is_final:
+        return now
     key = cast("int", first(db.rows("SELECT key FROM jobs WHERE id = ?1", job_id)))
     for file, change in written:
         was_queued = db.run(

@@ -160,7 +160,7 @@ class PostgresStore:
         await self._database.write(lambda db: spaces.drop(everywhere(db), space))
 
     async def generation(self) -> int:
-        return await self._database.read(changes.generation)
+        return await self._database.read(lambda db: db.generation)
 
     async def events(self, after: int, limit: int) -> list[Event] | MissedChanges:
         return await self._database.read(lambda db: changes.since(db, after, limit))
@@ -201,7 +201,8 @@ class PostgresStore:
 
     async def _tool_or_raise(self) -> Path:
         if (tool := await self._tool()) is None:
-            raise StoreError("no pg_dump here is as new as the server; install the server's version of it")
+            fix = "install the server's version of pg_dump, or take sslpassword out of MCP_MEMORY_POSTGRES_URL"
+            raise StoreError(f"{await self.makes_no_copies()}; {fix}")
         return tool
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:

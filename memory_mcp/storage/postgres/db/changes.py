@@ -89,11 +89,6 @@ def _count(db: PgSession) -> None:
         )
 
 
-def generation(db: PgSession) -> int:
-    """Return the largest seq, 0 before the first write."""
-    return cast("int", db.value("SELECT seq FROM change_log"))
-
-
 def since(db: PgSession, after: int, limit: int) -> list[Event] | MissedChanges:
     """Return the first writes after this seq, in order."""
     db.reach_all()

@@ -26,7 +26,7 @@ class IndexEntry:
 
     @property
     def partition(self) -> tuple[str, bool]:
-        """The partition as `Session.counted` names it."""
+        """The partition as `PgSession.counted` names it."""
         return self.namespace, self.is_document
 
     def changed(self, memory_type: str, content: str) -> IndexEntry:

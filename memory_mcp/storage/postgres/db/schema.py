@@ -21,7 +21,8 @@ _PATH: Final = f"""
   SELECT set_config('search_path', format('{SCHEMA}, %I, pg_temp', n.nspname), true)
   FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
 """  # noqa: S608 - a constant
-"""Functions with their owner's rights keep it: nothing of a caller's, temporary tables too, is taken for ours."""
+"""Functions that run with their owner's rights keep it, so that nothing of a caller's, not even a temporary table, is
+taken for ours."""
 
 
 @cache

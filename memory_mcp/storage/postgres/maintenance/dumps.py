@@ -53,6 +53,8 @@ class Dumps:
 
     def lacks(self, server: int) -> str:
         """Return why `tool` finds none."""
+        if "sslpassword" in conninfo_to_dict(self.url):
+            return "pg_dump takes the URL's sslpassword on its command line alone, which everybody can read"
         newest = max((version for version, _ in self._tools), default=None)
         if newest is None:
             return "there is no pg_dump on this machine"

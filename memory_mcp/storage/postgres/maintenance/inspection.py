@@ -83,7 +83,8 @@ def look(url: str, seconds: float, *, read_only: bool = False) -> Finding:
         return Finding(Condition.FAILED, "new", cause, fix)
     if version < newest:
         cause = f"{place} is of an earlier version (schema {version}; current is {newest})"
-        fix = "start once without MCP_MEMORY_READ_ONLY" if read_only else "none needed: the next client migrates it"
+        waits = "none needed: the next client whose user owns the tables migrates it"
+        fix = "start once without MCP_MEMORY_READ_ONLY" if read_only else waits
         return Finding(Condition.DEGRADED, "old", cause, fix)
     return Finding(Condition.OK, "open", detail=f"{place}, schema {version}")
 
@@ -116,21 +117,22 @@ def roles(url: str, seconds: float) -> Finding:
     with connected(url, seconds) as connection:
         row = connection.execute(
             """SELECT r.rolname, r.rolsuper OR r.rolbypassrls,
-                 (SELECT count(*) FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+                 (SELECT count(*) FROM pg_class AS c
                   WHERE c.relnamespace = 'memory_mcp'::regnamespace AND c.relkind IN ('r', 'p')
-                    AND a.attname = 'namespace' AND NOT (c.relrowsecurity AND c.relforcerowsecurity)),
+                    AND c.relname NOT IN ('schema_version', 'spaces', 'change_log', 'leases')
+                    AND NOT (c.relrowsecurity AND c.relforcerowsecurity)),
                  EXISTS (SELECT FROM pg_class AS c
                          WHERE c.relnamespace = 'memory_mcp'::regnamespace AND c.relkind = 'r' AND c.relowner = r.oid)
                FROM pg_roles AS r WHERE r.rolname = current_user"""
         ).fetchone()
     user, bypasses, open_tables, is_owner = cast("tuple[str, bool, int, bool]", row)
     if open_tables:
-        cause = f"row-level security is off for {open_tables} tables"
+        cause = f"row-level security is off for {open_tables} of the tables"
         return Finding(
             Condition.DEGRADED,
             "open",
             cause,
-            "ENABLE and FORCE it for each (docs/postgres.md)",
+            "as their owner, run for each: ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
         )
     if bypasses:
         cause = f"the user {user!r} bypasses row-level security, so nothing stands behind the principal's reach"

@@ -174,7 +174,7 @@ def set_vectors(db: PgSession, space: Space, results: Sequence[tuple[int, Sequen
     active = share_spaces(db)
     if active is not None and active[1] != space:
         return
-    number = _number_for(db, space, [part for _, parts in results for part in parts])
+    number = active[0] if active else _number_for(db, space, [part for _, parts in results for part in parts])
     parts_of = dict(results)
     rows = db.rows(
         """SELECT p.id, m.key, m.id, m.namespace, p.documents FROM passages AS p JOIN memories AS m USING (key)

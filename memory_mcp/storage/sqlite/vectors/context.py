@@ -20,7 +20,6 @@ from memory_mcp.storage.vectors import sampled
 REACH: Final = 2
 """Neighbours on each side; measured, more of them improve nothing."""
 
-_NO_NEIGHBOURS: Final = Neighbours((), ())
 
 FINEST: Final = 16
 """A neighbour's weight is a multiple of 1 / PARTS."""
