@@ -51,8 +51,8 @@ def daemon() -> None:
     address = settings.load().embedder_address
     if is_network(address):
         raise ProvisionError(
-            f"MCP_MEMORY_EMBEDDER_ADDRESS leads to daemons on a network ({address}), which are not managed here; "
-            "`memory-mcp doctor` looks at them"
+            f"MCP_MEMORY_EMBEDDER_ADDRESS points to daemons on a network ({address}), which this command does not "
+            "manage; `memory-mcp doctor` checks them"
         )
 
 

@@ -116,7 +116,7 @@ def undo(run: str, *, as_json: bool) -> int:
     if as_json:
         print_data({"run": run, "deleted": undone.deleted, "edited": undone.edited})
         return 0
-    click.echo(f"deleted {_memories(len(undone.deleted))} of the run {run}; `memory-mcp undelete ID` restores one,"
+    click.echo(f"deleted {_memories(len(undone.deleted))} of run {run}; `memory-mcp undelete ID` restores one,"
                " and importing with --again all of them")  # fmt: skip
     for memory_id in undone.edited:
         _tell(f"edited since, left alone: {memory_id}")
@@ -162,7 +162,7 @@ def _show_moved(moved: Moved) -> None:
     _show("difference", moved.differences)
     _show("deleted there since, still live here; memory-mcp delete takes ids", moved.deleted_there)
     for run, count in moved.earlier.items():
-        note(f"{counted(count, 'of them is', 'of them are')} of the run {run}")
+        note(f"{counted(count, 'of them belongs', 'of them belong')} to run {run}")
 
 
 def _show(kind: str, lines: list[str]) -> None:

@@ -15,7 +15,7 @@ import click
 from memory_common.whole_file import replacing
 from memory_mcp.application.transfer import EndsEarlyError, Exported, export_lines, import_export, records
 from memory_mcp.cli import DEGRADED, FAILED, moving_in
-from memory_mcp.cli.output import count_up
+from memory_mcp.cli.output import count_up, counted
 from memory_mcp.cli.session import administer, as_json_option, say
 from memory_mcp.cli.streams import InputFile, use_utf8
 from memory_mcp.domain.errors import NO_ROOM, DiskFullError, TransferError
@@ -41,15 +41,13 @@ def export(*, target: Path, no_documents: bool, force: bool) -> None:
     else:
         with _open_atomically(target, replaces=force) as file:
             exported = administer("export", partial(write, file=file))
-    among = f" and {exported.documents} documents" if exported.documents else ""
-    click.echo(f"exported {exported.memories} memories{among}", err=True)
+    among = f" and {counted(exported.documents, 'document', 'documents')}" if exported.documents else ""
+    click.echo(f"exported {counted(exported.memories, 'memory', 'memories')}{among}", err=True)
     if no_documents and exported.sections:
-        click.echo(f"{exported.sections} sections of documents were left out", err=True)
+        click.echo(f"{counted(exported.sections, 'section', 'sections')} of documents left out", err=True)
     if exported.watches:
-        click.echo(
-            f"{exported.watches} watched folders stay behind; where the files are, run `memory-mcp ingest --watch`",
-            err=True,
-        )
+        watches = counted(exported.watches, "watched folder", "watched folders")
+        click.echo(f"{watches} not exported; where the files are, run `memory-mcp ingest --watch`", err=True)
 
 
 async def _export(services: Services, file: TextIO, *, without_documents: bool) -> Exported:
@@ -140,7 +138,7 @@ def _check_together(source: str | None, peer: str | None, run: str | None, optio
     if run is not None:
         others = [*(["SOURCE"] if source is not None else []), *(["--from"] if peer is not None else []), *given]
         if others:
-            raise click.UsageError(f"--undo goes alone; leave out {', '.join(others)}")
+            raise click.UsageError(f"--undo cannot be combined with other options; leave out {', '.join(others)}")
     elif given and peer is None:
         raise click.UsageError(f"{given[0]} is for another system's file; name the system with --from, or leave it out")
 
@@ -157,7 +155,7 @@ def _import(source: BinaryIO, *, as_json: bool) -> int:
         click.echo(f"memory-mcp: {conflict}; skipped", err=True)
     for renamed in done.renamed:
         click.echo(f"memory-mcp: {renamed}", err=True)
-    waiting = f" ({done.pending} have no vector yet)" if done.pending else ""
+    waiting = f" ({counted(done.pending, 'has', 'have')} no vector yet)" if done.pending else ""
     data = {
         "created": done.created,
         "known": done.known,
@@ -165,7 +163,11 @@ def _import(source: BinaryIO, *, as_json: bool) -> int:
         "documents": done.documents,
         "conflicts": len(done.conflicts),
     }
-    among = f" and {done.documents} documents" if done.documents else ""
-    sentence = f"imported {done.created} memories{among}{waiting}, {done.known} existed already"
-    say(f"{sentence}, {len(done.conflicts)} conflict" if done.conflicts else sentence, data, as_json=as_json)
+    among = f" and {counted(done.documents, 'document', 'documents')}" if done.documents else ""
+    sentence = f"imported {counted(done.created, 'memory', 'memories')}{among}{waiting}, {done.known} existed already"
+    say(
+        f"{sentence}, {counted(len(done.conflicts), 'conflict', 'conflicts')}" if done.conflicts else sentence,
+        data,
+        as_json=as_json,
+    )
     return FAILED if done.conflicts else DEGRADED if done.pending else 0

@@ -95,8 +95,8 @@ async def test_an_export_is_imported_elsewhere_without_loss(
     assert (exported.code, exported.err.splitlines()) == (
         0,
         [
-            "exported 4 memories and 1 documents",
-            "1 watched folders stay behind; where the files are, run `memory-mcp ingest --watch`",
+            "exported 4 memories and 1 document",
+            "1 watched folder not exported; where the files are, run `memory-mcp ingest --watch`",
         ],
     )
     environment["MCP_MEMORY_SQLITE_PATH"] = str(folder / "other.db")
@@ -147,7 +147,7 @@ async def test_conflicts_are_told_and_left_out(client: RawClient, command: Comma
     ended = await command("import", str(folder / "in.jsonl"))
     assert ended.code == 1
     assert "'a' belongs to a memory with other content" in ended.err
-    assert "imported 1 memories (1 have no vector yet), 0 existed already, 1 conflict" in ended.out
+    assert "imported 1 memory (1 has no vector yet), 0 existed already, 1 conflict" in ended.out
     assert await _contents(client) == ["mine", "new"]
 
 

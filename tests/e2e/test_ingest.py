@@ -159,9 +159,9 @@ async def test_a_person_pipes_content(command: Command, folder: Path) -> None:
     assert (piped.code, piped.data["files"]["done"], piped.data["pending"]) == (3, 1, 2)
     assert (await command("search", "voles")).out.split("\t")[2].startswith("[Voles] ")
     exported = await command("export", "-")
-    assert ("Voles dig" in exported.out, exported.err) == (True, "exported 2 memories and 1 documents\n")
+    assert ("Voles dig" in exported.out, exported.err) == (True, "exported 2 memories and 1 document\n")
     exported = await command("export", "-", "--no-documents")
-    assert ("Voles dig" in exported.out, exported.err.startswith("exported 1 memories\n1 sections")) == (False, True)
+    assert ("Voles dig" in exported.out, exported.err.startswith("exported 1 memory\n1 section")) == (False, True)
     missing = await command("ingest", str(folder / "nothing.txt"))
     assert (missing.code, missing.err.splitlines()) == (
         1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -141,8 +140,3 @@ def store(site: Site, *contents: str, **more: object) -> list[str]:
     """Store memories through MCP and return their ids."""
     with site.client(f"writer-{os.urandom(4).hex()}") as client:
         return [client.tool("memory_store", content=content, **more)["id"] for content in contents]
-
-
-def as_text(value: object) -> str:
-    """Return a value as JSON, to put it into a script."""
-    return json.dumps(value)

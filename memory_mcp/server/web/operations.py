@@ -158,7 +158,9 @@ class Operations:
         """
         self._check_running()
         if sum(operation.state is OperationState.WAITING for operation in self.of(owner)) >= AT_ONCE:
-            raise RateLimitedError(f"{AT_ONCE} imports wait for your word already; start or cancel them", 10)
+            raise RateLimitedError(
+                f"{AT_ONCE} imports are already waiting for your confirmation; start or cancel them", 10
+            )
 
     def _check_running(self) -> None:
         running = [each for each in self._tasks if self._held[each].state is not OperationState.WAITING]
@@ -228,6 +230,6 @@ class Operations:
         if operation.state.is_final:
             return operation
         if not operation.can_cancel:
-            raise ConflictError("this cannot be broken off; it ends by itself")
+            raise ConflictError("this cannot be cancelled; it ends by itself")
         self._tasks[operation_id].cancel()
         return operation

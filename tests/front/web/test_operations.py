@@ -94,7 +94,7 @@ async def test_plans_that_wait_are_in_nobody_elses_way() -> None:
     operations = Operations()
     waiting = [operations.start("me", "import", "", _asks) for _ in range(AT_ONCE)]
     await asyncio.sleep(0)
-    with pytest.raises(RateLimitedError, match="wait for your word"):
+    with pytest.raises(RateLimitedError, match="waiting for your confirmation"):
         operations.start("me", "import", "", _asks)
     running = [operations.start("you", "backup", "", _for_ever) for _ in range(AT_ONCE)]
     with pytest.raises(RateLimitedError, match="under way"):

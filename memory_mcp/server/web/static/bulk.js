@@ -2,7 +2,7 @@
 import { $, $$, complain, confirm, el, icon, say, toast } from './ui.js';
 import { act, may, t } from './net.js';
 
-const AT_ONCE = 100;
+export const AT_ONCE = 100;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

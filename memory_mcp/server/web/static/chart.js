@@ -1,7 +1,7 @@
 // Bars and lines on a canvas, in the page's colours. A canvas says nothing to a screen reader: show the numbers as text too.
 import { colour } from './ui.js';
 
-export const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
 // The canvas at the screen's resolution; returns {pen, width, height} in CSS pixels.
 export function paper(canvas) {
@@ -27,7 +27,7 @@ export function keepDrawn(element, draw) {
 }
 
 // Round numbers up to a maximum, at least so far apart, for the lines behind a chart.
-export function steps(most, least = 0, wanted = 4) {
+function steps(most, least = 0, wanted = 4) {
   if (!(most > 0)) return [0];
   const rough = Math.max(most / wanted, least);
   const power = 10 ** Math.floor(Math.log10(rough));

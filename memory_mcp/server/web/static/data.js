@@ -1,5 +1,5 @@
 import { change, follow } from './follow.js';
-import { refusal, send } from './send.js';
+import { refusal, send, size } from './send.js';
 
 const END = '"memory_mcp_export_end"';
 
@@ -38,7 +38,7 @@ function mountExport(root, page) {
       const response = await page.ask(`/raw/data.export?without_documents=${$('#without-documents', root).checked}`, { signal: taking.signal });
       const name = response.headers.get('content-disposition').match(/filename="([^"]+)"/)[1];
       const { pieces, count } = await taken(response.body, (count, bytes) => {
-        $('#exported', root).textContent = page.t('data.exporting', { count, size: `${(bytes / 1e6).toFixed(1)} MB` });
+        $('#exported', root).textContent = page.t('data.exporting', { count, size: size(bytes) });
       }, page);
       download(new Blob(pieces, { type: 'application/jsonl' }), name, page);
       $('#exported', root).textContent = page.t('data.exported', { count });
@@ -119,7 +119,7 @@ function mountImport(root, page, operations) {
     if (wrong) throw new Error(wrong);
     sending = new AbortController();
     $('#stop-upload', root).hidden = false;
-    $('#uploading', root).textContent = page.t('data.uploading', { size: `${(files[0].size / 1e6).toFixed(1)} MB` });
+    $('#uploading', root).textContent = page.t('data.uploading', { size: size(files[0].size) });
     await send(page, 'data.import', files, fields(), sending.signal);
   }
 

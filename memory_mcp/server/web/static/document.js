@@ -11,7 +11,7 @@ export function mount(root, page) {
   });
   $('#remove', root)?.addEventListener('click', async (event) => {
     const { title, sections } = event.currentTarget.dataset;
-    const yes = await page.ui.confirm({ title: page.t('document.remove_title', { title }), text: page.t('document.remove_text', { count: Number(sections) }), yes: page.t('document.remove_yes'), kind: 'danger' });
+    const yes = await page.ui.confirm({ title: page.t('document.remove_title', { title }), text: page.t('document.remove_text', { count: Number(sections) }), yes: page.t('document.remove'), kind: 'danger' });
     if (!yes) return;
     try {
       page.ui.toast((await page.act('document.remove', { id })).message);

@@ -2,7 +2,7 @@
 
 // Put new HTML of our server into a box: children with data-key are replaced one by one, so that what is open or
 // focused stays as it is. With `still` nothing new comes in between what is known; returns how much was left out.
-export function merge(box, html, ui, still = false) {
+function merge(box, html, ui, still = false) {
   const fresh = new DOMParser().parseFromString(html, 'text/html').body.firstElementChild;
   const held = box.firstElementChild;
   if (!held || !fresh) { ui.show(box, html); return 0; }

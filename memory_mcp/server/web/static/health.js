@@ -1,5 +1,6 @@
 import { keepDrawn, lines as drawLines } from './chart.js';
 import { follow } from './follow.js';
+import { lines } from './net.js';
 
 const EVERY_MS = 5000;
 
@@ -88,15 +89,4 @@ function mountChecks(root, page) {
   $('#check', root).addEventListener('click', check);
   copy.addEventListener('click', () => page.ui.copy(report));
   return () => looking?.abort();
-}
-
-async function* lines(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let rest = ''; ;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const all = (rest + value).split('\n');
-    rest = all.pop();
-    for (const line of all) yield JSON.parse(line);
-  }
 }

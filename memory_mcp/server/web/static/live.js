@@ -1,7 +1,7 @@
 // What others write, as it happens: on(listener) gets {kind, namespace, ids, count, tags, at}.
 // Kinds: store, update, tag, delete, undelete, purge, embed, import, document, …; missed: some were lost, look again.
 // A browser makes six connections to an origin: one tab reads the stream and passes it on to the others.
-import { ask } from './net.js';
+import { ask, lines } from './net.js';
 
 const NAME = 'page-live';
 const LONGEST_WAIT_MS = 15000;
@@ -37,16 +37,9 @@ tabs.addEventListener('message', ({ data }) => {
 
 // Pass on the stream until it ends; `again`: something may have been written since somebody last read.
 async function read(signal, again) {
-  const reader = (await ask('/view/live', { signal })).body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let rest = ''; ;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split('\n');
-    rest = lines.pop();
-    for (const event of lines.map((line) => JSON.parse(line))) {
-      if (event.kind !== 'ping') pass(event);
-      if (event.kind === 'hello' && again) pass({ kind: 'missed' });
-    }
+  for await (const event of lines((await ask('/view/live', { signal })).body)) {
+    if (event.kind !== 'ping') pass(event);
+    if (event.kind === 'hello' && again) pass({ kind: 'missed' });
   }
 }
 

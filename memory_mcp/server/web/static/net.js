@@ -56,6 +56,18 @@ export async function ask(path, { method = 'GET', body, signal, headers = {} } =
 
 // A view's HTML: view('/memories/1'), or a part of it: view('/?q=x&part=results').
 export const view = async (path, options) => (await ask(`/view${path}`, options)).text();
+// What a body holds, a line of JSON at a time, as it arrives.
+export async function* lines(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ''; ;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const all = (rest + value).split('\n');
+    rest = all.pop();
+    for (const line of all) yield JSON.parse(line);
+  }
+}
+
 // A change: await act('memory.edit', {id, content}) gives {message, data, html}.
 export const act = async (name, body = {}, options = {}) => (await ask(`/do/${name}`, { method: 'POST', body, ...options })).json();
 

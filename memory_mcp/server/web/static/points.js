@@ -81,7 +81,7 @@ function disc(radius) {
   return found;
 }
 
-export function radius(cloud, view, pixels) {
+function radius(cloud, view, pixels) {
   const least = (Math.min(view.width, view.height) / FULL) * 0.94;
   const usual = cloud.count > 50000 ? 0.7 : cloud.count > 10000 ? 1.1 : cloud.count > 1000 ? 1.8 : 3;
   return Math.min(7, usual * (view.scale / least) ** 0.3) * pixels;

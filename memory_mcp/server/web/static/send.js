@@ -1,8 +1,9 @@
 // Files on their way to the server: one line of JSON that names them, then their bytes.
 
+export const size = (bytes) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
 // What is wrong with a choice of files; empty if nothing is. The server looks again.
 export function refusal(files, bounds, page) {
-  const size = (bytes) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`);
   const total = files.reduce((sum, file) => sum + file.size, 0);
   if (files.length > bounds.files) return page.t('documents.too_many', { count: files.length, most: bounds.files });
   const large = files.find((file) => file.size > bounds.fileBytes);

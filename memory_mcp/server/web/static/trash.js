@@ -1,5 +1,5 @@
 // What was deleted: brought back alone or together, or removed for good.
-import { Selection, change } from './bulk.js';
+import { AT_ONCE, Selection, change } from './bulk.js';
 
 export function mount(root, page) {
   const { $, $$, complain, confirm, el, show, toast } = page.ui;
@@ -16,7 +16,7 @@ export function mount(root, page) {
     const count = ids ? ids.length : Number($('[data-empty]', root).dataset.count);
     if (!await confirm({ title: page.t('trash.sure', { count }), text: page.t('trash.sure_text'), yes: page.t('trash.purge'), kind: 'danger' })) return;
     const newest = before ?? new Date(Date.now() + 60000).toISOString();
-    const groups = ids ? Array.from({ length: Math.ceil(ids.length / 100) }, (_, at) => ids.slice(at * 100, at * 100 + 100)) : [null];
+    const groups = ids ? Array.from({ length: Math.ceil(ids.length / AT_ONCE) }, (_, at) => ids.slice(at * AT_ONCE, (at + 1) * AT_ONCE)) : [null];
     let removed = 0;
     try {
       for (const some of groups) removed += (await page.act('trash.purge', { namespace: namespace(), before: newest, ...(some ? { ids: some } : {}) })).data.count;

@@ -92,7 +92,7 @@ export function news(root, count, show, key = 'shell.new') {
 const STEPS = [[60, 'second', 1], [3600, 'minute', 60], [86400, 'hour', 3600], [604800, 'day', 86400], [2629800, 'week', 604800], [31557600, 'month', 2629800], [Infinity, 'year', 31557600]];
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
-export function ago(moment, now = Date.now()) {
+function ago(moment, now = Date.now()) {
   const seconds = (moment - now) / 1000;
   if (Math.abs(seconds) < 10) return relative.format(0, 'second');
   const [, unit, length] = STEPS.find(([most]) => Math.abs(seconds) < most);
