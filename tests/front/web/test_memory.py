@@ -11,6 +11,7 @@ import pytest
 from memory_mcp.domain.models import Change, NewMemory
 from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.server.web.cards import address
+from tests.contracts.library import ingest
 from tests.front.web.kit import READ_WRITE, PageSite, SignedIn
 
 HERE = Reach("default")
@@ -133,6 +134,17 @@ async def test_a_reader_sees_no_controls(site: PageSite) -> None:
         ("memory.revert", {"revision": 1, "expected_revision": 1}),
     ):
         assert "scope" in await reader.refusal(name, id="a", **body)
+
+
+async def test_who_edits_a_section_is_told_what_replaces_it(site: PageSite) -> None:
+    """The next reading of a file that has changed there."""
+    await put(site, "note")
+    await ingest(site.store.documents, "file:///a", "d1", ["text"], namespace="default")
+    browser = await site.sign_in(READ_WRITE)
+    listed = await browser.view("/?type=document")
+    section = re.findall(r'href="(/memories/[^"?]+)', listed)[0]
+    assert "This is a section of a document." in await browser.view(section)
+    assert "This is a section of a document." not in await browser.view("/memories/note")
 
 
 async def test_the_trash(site: PageSite) -> None:

@@ -62,6 +62,7 @@ function mountChecks(root, page) {
       found.children[parts.indexOf(line.name)].replaceWith(parsed);
       $('#checking progress', root).value = found.querySelectorAll('[data-condition]').length;
     } else {
+      page.ui.show($('#checked', root), line.html);
       report = line.report;
       copy.hidden = false;
     }
@@ -72,6 +73,7 @@ function mountChecks(root, page) {
     looking = new AbortController();
     copy.hidden = true;
     report = '';
+    $('#checked', root).replaceChildren();
     found.hidden = false;
     $('#checking', root).hidden = false;
     $('#check', root).disabled = true;

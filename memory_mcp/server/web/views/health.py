@@ -38,7 +38,7 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
     report = overview.report if overview else await visit.run("health", partial(_live, visit))
     return {
         "report": report,
-        "parts": [(name, finding) for name, finding in report.parts.items() if finding.condition not in ALL_WELL],
+        "parts": _unwell(report),
         "well": [(name, finding) for name, finding in report.parts.items() if finding.condition in ALL_WELL],
         "label": _label,
         "overview": overview,
@@ -49,6 +49,10 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         "versions": versions(overview) if is_admin else {PROGRAM: __version__},
         "tools": _by_tool(visit) if is_admin else (),
     }
+
+
+def _unwell(report: Report) -> list[tuple[str, Finding]]:
+    return [(name, finding) for name, finding in report.parts.items() if finding.condition not in ALL_WELL]
 
 
 def _label(part: str) -> str:
@@ -137,7 +141,9 @@ async def _findings(visit: Visit, registry: Registry) -> AsyncIterator[str]:
             )
             yield _line({"name": name, "condition": finding.condition.value, "html": html})
         report = await looking
-        yield _line({"status": report.status.value, "report": written(report, versions(None))})
+        values = {"report": report, "parts": _unwell(report), "all_well": text("health.machine_well")}
+        html = visit.render("health.status.html", values)
+        yield _line({"html": html, "report": written(report, versions(None))})
     finally:
         looking.cancel()
 

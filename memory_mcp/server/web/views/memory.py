@@ -14,7 +14,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError
-from memory_mcp.domain.models import LAST_REVISION, MAX_QUERY, Change, Memory, Metadata, Revision
+from memory_mcp.domain.models import DOCUMENT, LAST_REVISION, MAX_QUERY, Change, Memory, Metadata, Revision
 from memory_mcp.domain.principal import Reach
 from memory_mcp.memories.differences import Piece, differences
 from memory_mcp.memories.related import Related
@@ -81,6 +81,7 @@ async def load(visit: Visit, query: MemoryPageArguments) -> Mapping[str, object]
         "memory": memory,
         "named": named(memory.namespace, visit.reach),
         "is_deleted": is_deleted,
+        "is_section": memory.type == DOCUMENT,
         "pieces": marked(memory.content, WordFinder(query.query)) if is_marked else (),
     }
 
