@@ -41,6 +41,7 @@ def views(http: httpx2.Client) -> dict[str, str]:
         "search, by time": "/?query=table&time_expr=last+week",
         "memory": memory,
         "timeline": "/timeline",
+        "timeline, one type": "/timeline?type=note",
         "documents": "/documents",
         "jobs": "/jobs",
         "trash": "/trash",
