@@ -32,7 +32,7 @@ async def answer(
     """Ask, and return the whole answer."""
     model = ConfiguredModel(url, name, on_loading, waits)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return [part async for part in model.answer(PROMPT)]
     finally:
         await model.close()
@@ -138,7 +138,7 @@ async def test_giving_up_ends_the_loading() -> None:
         asking = asyncio.create_task(answer(server.url))
         await server.loading.wait()
         asking.cancel()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await server.given_up.wait()
 
 

@@ -11,7 +11,7 @@ from memory_mcp.domain.ports.shared import MAX_SHARED_BYTES
 from memory_mcp.shared.rates import LocalRates
 from tests.fakes.shared import FakeSharedCache
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

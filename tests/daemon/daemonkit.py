@@ -25,7 +25,7 @@ from embedder_daemon.server import Daemon
 from embedder_daemon.settings import DaemonSettings
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 20.0
+WAIT_S = 60.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 

@@ -32,9 +32,9 @@ async def test_an_answer_streams_with_its_citations(ollama: FakeOllama, command:
     ollama.going_on.clear()
     asking = await begin("ask", "Where", "is the key?")
     assert asking.stdout is not None
-    assert await asyncio.wait_for(asking.stdout.readexactly(6), 30) == b"Under "
+    assert await asyncio.wait_for(asking.stdout.readexactly(6), 60) == b"Under "
     ollama.going_on.set()
-    rest, said = await asyncio.wait_for(asking.communicate(), 30)
+    rest, said = await asyncio.wait_for(asking.communicate(), 60)
     answer, source = rest.decode().splitlines()
     assert answer == "the mat [1]."
     assert source.startswith("[1] ")
@@ -142,10 +142,10 @@ async def test_loading_is_said_and_can_be_given_up(ollama: FakeOllama, command: 
     ollama.loaded.clear()
     asking = await begin("ask", QUESTION)
     assert asking.stderr is not None
-    assert await asyncio.wait_for(asking.stderr.readline(), 30) == "loading the model…\n".encode()
+    assert await asyncio.wait_for(asking.stderr.readline(), 60) == "loading the model…\n".encode()
     asking.send_signal(signal.SIGINT)
-    await asyncio.wait_for(ollama.given_up.wait(), 30)
-    assert await asyncio.wait_for(asking.wait(), 30) == 130
+    await asyncio.wait_for(ollama.given_up.wait(), 60)
+    assert await asyncio.wait_for(asking.wait(), 60) == 130
 
 
 async def test_a_failure_is_one_line_with_its_fix(ollama: FakeOllama, command: Command) -> None:

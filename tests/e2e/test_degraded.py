@@ -16,7 +16,7 @@ from tests.fakes.daemon import FakeDaemon
 
 async def until_open(client: RawClient) -> None:
     """Make calls until the breaker is open."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await client.tool("memory_health"))["breaker"]["state"] == "closed":
             await client.tool("memory_search", query="anything")
 

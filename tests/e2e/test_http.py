@@ -210,7 +210,7 @@ async def test_a_signal_ends_it_well(serve: Serve) -> None:
     with front.client("me") as client:
         client.hello()
         async with (
-            asyncio.timeout(20),
+            asyncio.timeout(60),
             httpx2.AsyncClient(headers=dict(client.http.headers)) as http,
             http.stream("GET", front.url) as stream,
         ):

@@ -72,7 +72,7 @@ async def call_every_tool(client: RawClient) -> None:
 async def modules_of(client: RawClient, file: Path) -> list[str]:
     """Ask a listing front what it has imported."""
     (await client.process()).send_signal(signal.SIGUSR1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not file.exists() or not file.read_text().endswith("]"):
             await client.request("ping")
     modules: list[str] = json.loads(file.read_text())
@@ -231,7 +231,7 @@ async def test_a_signal_ends_it_cleanly(client: RawClient, number: signal.Signal
     await client.tool("memory_store", content="kept")
     process = await client.process()
     process.send_signal(number)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await process.wait() == 0
 
 
@@ -243,7 +243,7 @@ async def test_a_cancelled_request_is_not_waited_for(daemon: FakeDaemon, client:
         b'{"jsonrpc": "2.0", "id": 999, "method": "tools/call", '
         b'"params": {"name": "memory_search", "arguments": {"query": "slow"}}}'
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not daemon.requests:
             await client.request("ping")
     await client.send_line(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 999}}')
@@ -265,7 +265,7 @@ async def test_a_cancelled_call_leaves_the_session_alive(daemon: FakeDaemon, cli
     }[tool]
     call = {"jsonrpc": "2.0", "id": 999, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
     await client.send_line(json.dumps(call).encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(daemon.requests) == before:
             await client.request("ping")
     await client.send_line(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 999}}')
@@ -293,7 +293,7 @@ async def test_a_client_that_does_not_read_cannot_hold_it(client: RawClient, env
         assert json.loads(deaf.stdout.readline())["id"] == 0
         assert deaf.stdout.read(1) == b"{"  # the first list is on its way, and will never have been read
         deaf.terminate()
-        assert deaf.wait(10) == 0
+        assert deaf.wait(60) == 0
 
 
 async def test_a_client_that_closed_its_ear_has_gone(folder: Path, environment: dict[str, str]) -> None:
@@ -306,7 +306,7 @@ async def test_a_client_that_closed_its_ear_has_gone(folder: Path, environment: 
     os.close(read_end)
     assert process.stdin is not None
     process.stdin.write(b"nonsense that wants an answer\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await process.wait() == 0
     process.stdin.close()
 
@@ -327,7 +327,7 @@ async def test_a_dead_parent_ends_it(environment: dict[str, str]) -> None:
         assert json.loads(await asyncio.to_thread(stdout.readline))["id"] == 1
         parent.kill()
         await parent.wait()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             assert await asyncio.to_thread(stdout.read) == b""
 
 
@@ -362,7 +362,7 @@ def test_requests_from_a_pipe_are_answered_before_it_ends(folder: Path, environm
         input="\n".join(map(json.dumps, messages)).encode(),
         env=environment,
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     answers = {message["id"]: message for message in map(json.loads, done.stdout.splitlines())}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from memory_mcp.storage.sqlite.db.reading import LOG_HEADER
 from tests.disks import small_disk
 from tests.e2e.client import RawClient, ToolError
 from tests.e2e.conftest import FRONT, Command
@@ -21,11 +22,14 @@ from tests.e2e.conftest import FRONT, Command
 NOBODY = 65534
 RUNNING = """
 import io, json, sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from memory_mcp.cli import run
-with redirect_stdout(io.StringIO()):
-    codes = [run(arguments) for arguments in json.load(sys.stdin)]
-print(json.dumps(codes))
+ended = []
+for arguments in json.load(sys.stdin):
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = run(arguments)
+    ended.append((code, f"{arguments}: {out.getvalue()[-2000:]} {err.getvalue()}"))
+print(json.dumps(ended))
 """
 Snapshot = dict[str, tuple[str, int, int]]
 
@@ -79,14 +83,14 @@ READING = (
 WRITING = (["store", "x"], ["delete", "first"], ["update", "first", "--type", "t"], ["undelete", "first"], ["reembed"])
 
 
-def _codes(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> list[int]:
-    """Run commands one after the other, in one process that is soon started, and return their exit codes."""
+def _check_codes(commands: Sequence[Sequence[str]], environment: dict[str, str], expected: set[int]) -> None:
+    """Run commands one after the other, in one process that is soon started; each must end with an expected code."""
     told = json.dumps(commands)
     done = subprocess.run(
         [sys.executable, "-c", RUNNING], input=told, env=environment, capture_output=True, text=True, check=True
     )
-    codes: list[int] = json.loads(done.stdout)
-    return codes
+    wrong = [ended for ended in json.loads(done.stdout) if ended[0] not in expected]
+    assert not wrong, "\n".join(told for _, told in wrong)
 
 
 async def _untouched(data: Path, start: Callable[..., RawClient], environment: dict[str, str]) -> None:
@@ -96,9 +100,9 @@ async def _untouched(data: Path, start: Callable[..., RawClient], environment: d
     client = start()
     await _used(client)
     assert seen(data) == before
-    assert set(_codes(READING, environment)) <= {0, 3}
-    assert _codes([["doctor", "--whole", "--json"]], environment) in ([1], [3])  # there is no daemon
-    assert set(_codes(WRITING, environment)) == {2}
+    _check_codes(READING, environment, {0, 3})
+    _check_codes([["doctor", "--whole", "--json"]], environment, {1, 3})  # there is no daemon
+    _check_codes(WRITING, environment, {2})
     await client.end()
     assert seen(data) == before
 
@@ -126,26 +130,40 @@ async def test_a_backup_is_left_as_it_is(
     db.close()
 
 
-@pytest.mark.parametrize("kept", [("-wal", "-shm"), ("-wal",)])
+@pytest.mark.parametrize("suffixes", [("-wal", "-shm"), ("-wal",)])
 async def test_what_a_killed_front_left_is_left_as_it_is(
-    kept: tuple[str, ...],
+    suffixes: tuple[str, ...],
     data: Path,
     start: Callable[..., RawClient],
     command: Command,
     environment: dict[str, str],
 ) -> None:
-    """With shared memory beside the log or without, as a copy of a machine that lost its power has them."""
-    writer = start()
-    await writer.initialize()
+    """With shared memory beside the log or without, as a machine that lost its power has them."""
     await _filled(command)
-    assert (await writer.tool("memory_list"))["total"] == 2
-    image = data.with_name("image")
-    shutil.copytree(data, image)
-    await writer.end()
-    for suffix in {"-wal", "-shm"} - set(kept):
-        (image / f"memory.db{suffix}").unlink()
-    environment["MCP_MEMORY_SQLITE_PATH"] = str(image / "memory.db")
-    await _untouched(image, start, environment)
+    await _write_and_die(start())
+    for suffix in {"-wal", "-shm"} - set(suffixes):
+        (data / f"memory.db{suffix}").unlink()
+    assert (data / "memory.db-wal").stat().st_size > LOG_HEADER
+    await _untouched(data, start, environment)
+
+
+async def test_a_log_that_was_only_begun_is_left_as_it_is(
+    data: Path, start: Callable[..., RawClient], command: Command, environment: dict[str, str]
+) -> None:
+    """A front died after the header of the log and before its first page."""
+    await _filled(command)
+    await _write_and_die(start())
+    os.truncate(data / "memory.db-wal", LOG_HEADER)
+    await _untouched(data, start, environment)
+
+
+async def _write_and_die(writer: RawClient) -> None:
+    """Write what no test looks for, and be killed."""
+    await writer.initialize()
+    await writer.tool("memory_update", id="second", type="fact")
+    process = await writer.process()
+    process.kill()
+    await process.wait()
 
 
 def _lasting(folder: Path) -> Snapshot:
@@ -172,7 +190,7 @@ async def test_a_store_that_another_front_writes_is_read(
     late = start()
     await late.initialize()
     assert (await late.tool("memory_list"))["total"] == 5
-    assert set(_codes(READING, environment)) <= {0, 3}
+    _check_codes(READING, environment, {0, 3})
     assert _lasting(data) == before
     await writer.end()
     for reader in (early, late):

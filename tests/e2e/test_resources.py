@@ -226,7 +226,7 @@ async def test_a_modern_client_listens(
     other = start()
     await other.initialize()
     await other.tool("memory_store", content="first")
-    async with modern(environment) as client, asyncio.timeout(10):
+    async with modern(environment) as client, asyncio.timeout(60):
         assert client.protocol_version == "2026-07-28"
         async with client.listen(resource_subscriptions=["memory://recent/10"]) as events:
             await other.tool("memory_store", content="second")

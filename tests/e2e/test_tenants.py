@@ -201,7 +201,7 @@ async def hearing(front: WebFront, client: WebClient) -> AsyncIterator[Callable[
         lines = stream.aiter_lines()
 
         async def hear() -> Json:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 async for line in lines:
                     if line.startswith("data: {"):
                         message: Json = json.loads(line[6:])
@@ -229,7 +229,7 @@ async def test_a_modern_listener_hears_of_ones_own(front: WebFront, mine: WebCli
     async with (
         httpx2.AsyncClient(headers={"Authorization": mine.http.headers["Authorization"]}) as http,
         Client(streamable_http_client(front.url, http_client=http)) as client,
-        asyncio.timeout(15),
+        asyncio.timeout(60),
     ):
         assert client.protocol_version == "2026-07-28"
         with pytest.raises(MCPError, match="no memory"):

@@ -41,6 +41,6 @@ class Sleeper:
 
 async def until(happened: Callable[[], object]) -> None:
     """Let others run until something has happened."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not happened():  # noqa: ASYNC110 - what is waited for knows of no event
             await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from typing import Any
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Hear, SystemRunner
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 NOTHING: Mapping[str, str] = {}
 
 

@@ -92,7 +92,7 @@ async def test_an_overloaded_daemon_says_how_long_to_wait(daemon: FakeDaemon, cl
 async def test_a_hung_daemon_costs_the_budget_and_no_more(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
     """A daemon that accepts and never answers is given up when the budget is spent."""
     await daemon.change(hang=True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(EmbedderError, match="in time"):
             await embed(client, budget_s=0.2)
     await daemon.change(hang=False)
@@ -163,7 +163,7 @@ async def test_a_daemon_that_comes_back_is_found_again(daemon: FakeDaemon, clien
     with pytest.raises(EmbedderError, match=r"no daemon listens|not serving"):
         await embed(client)
     await daemon.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await answers(client):
             pass  # each attempt waits a little by itself
 
@@ -185,7 +185,7 @@ async def test_a_daemon_of_another_wire_is_asked_for_nothing(
     await daemon.stop()
     await daemon.change(wire_version=1)
     await daemon.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await answers(client):
             pass  # each attempt waits a little by itself
 
@@ -197,7 +197,7 @@ async def test_a_daemon_that_comes_back_is_asked_again_for_its_wire(daemon: Fake
     await daemon.change(wire_version=2)
     await daemon.start()
     texts = len(daemon.texts)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with pytest.raises(EmbedderError) as caught:
                 await embed(client)
@@ -262,7 +262,7 @@ async def test_a_frozen_socket_does_not_hold_the_caller() -> None:
         listener.bind(f"{folder}/e.sock")
         listener.listen()
         client = GrpcEmbedder(f"unix:{folder}/e.sock")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with pytest.raises(EmbedderError, match="in time"):  # busy is not absent
                 await embed(client, budget_s=0.3)
         await client.close()

@@ -294,7 +294,7 @@ def test_uninstall_ends_what_runs_and_names_what_stays(
         address = settings.load().embedder_address
         serving.until_serving(address)
         out = say(capsys, "uninstall")
-        assert by_hand.wait(20) == 0
+        assert by_hand.wait(60) == 0
     assert f"stopped the daemon at {address}" in out
     assert "embedder.sock.lock" in out
 
@@ -367,7 +367,7 @@ def test_one_started_by_hand_is_named_and_replaced(
         serving.until_serving(settings.load().embedder_address)
         assert f"that is process {by_hand.pid}, which launchd did not start" in say(capsys, "install")
         assert "that is process" not in say(capsys, "restart")
-        assert by_hand.wait(20) == 0
+        assert by_hand.wait(60) == 0
         (job,) = system.jobs.values()
         assert [run.code for run in job.runs][-1] is None
         say(capsys, "stop")
@@ -409,9 +409,9 @@ def test_restart_in_the_foreground_takes_over(home: Path, fake_model: None, monk
             lives.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
             until(lambda: installed.holder(address) == lives[-1].pid, f"{verb} holds the lock")
             serving.until_serving(address)
-        assert lives[0].wait(20) == 0
+        assert lives[0].wait(60) == 0
         assert installed.end_holder(address)
-        assert lives[-1].wait(20) == 0
+        assert lives[-1].wait(60) == 0
         assert not installed.end_holder(address)
     finally:
         for life in lives:

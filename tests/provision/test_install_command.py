@@ -82,7 +82,7 @@ def on_a_terminal(home: Path, answers: list[tuple[str, str]], *arguments: str) -
             assert question in shown
             os.write(ours, f"{answer}\n".encode())
     os.close(ours)
-    return process.wait(timeout=20), shown
+    return process.wait(timeout=60), shown
 
 
 async def test_from_an_empty_home_to_a_memory(home: Path, install: Callable[..., Done]) -> None:

@@ -42,7 +42,7 @@ KEYS = {
 }
 KEEP_ALIVE = {"SuccessfulExit": bool}
 DAEMON = Path(sys.executable).with_name("embedder-daemon")
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def until(condition: Callable[[], object], what: str) -> None:

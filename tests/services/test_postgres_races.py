@@ -25,7 +25,7 @@ pytestmark = pytest.mark.services
 T = TypeVar("T")
 Work = Callable[[PgSession], object]
 WAITING = "SELECT FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Fronts:

@@ -140,7 +140,7 @@ async def test_a_lost_write_is_asked_after_when_it_has_ended(postgres: Postgres)
         seen.append(db)
         _ = db.begun
         loop.call_soon_threadsafe(begun.set)
-        assert may_end.wait(30)
+        assert may_end.wait(60)
 
     task = asyncio.create_task(store._database.write(writing))
     await begun.wait()

@@ -97,7 +97,7 @@ async def test_postgres_ends_what_takes_too_long(make: Make, notes: dict[str, ob
     asking = asyncio.create_task(source.ask(SourceQuery("boat", 3)))
     watcher = await asyncpg.connect(postgres.url)
     active = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'memory-mcp' AND state = 'active'"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await watcher.fetchval(active):
             pass
         asking.cancel()

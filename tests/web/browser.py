@@ -57,7 +57,7 @@ class Browser:
         """Close it."""
         assert self._node.stdin is not None
         self._node.stdin.close()
-        self._node.wait(timeout=20)
+        self._node.wait(timeout=60)
         assert self._node.stdout is not None
         self._node.stdout.close()
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const [programs, executable] = process.argv.slice(2);
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000; // beside other tests, what draws a map gets a tenth of a processor
 const require = createRequire(`${programs}/`);
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');

@@ -67,7 +67,7 @@ async def kept(folders: Folders) -> AsyncIterator[asyncio.Task[None]]:
 
 async def when(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not await holds():  # noqa: ASYNC110 - files and another process's database have no event
             await asyncio.sleep(0.02)
 

@@ -235,7 +235,7 @@ async def test_what_another_job_read_after_the_walk_is_not_missing(kit: Kit) -> 
 
     def walk(roots: Sequence[Path], folder: Path) -> Iterator[NewJobFile]:
         yield from list(files_of(roots, folder))
-        asyncio.run_coroutine_threadsafe(late(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(late(), loop).result(60)
 
     async def late() -> None:
         await kit.ingest(kit.write("late.md", "Late"))

@@ -254,7 +254,7 @@ def test_the_process_ends_with_the_front() -> None:
         process.stdin.write(message)
         process.stdin.close()
         process.stdout.close()
-        assert process.wait(30) is not None
+        assert process.wait(60) is not None
 
 
 async def test_a_store_without_vectors_has_no_map_until_it_has_some(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ async def test_closing_ends_the_process(maps: Maps) -> None:
     """Nothing goes on drawing behind a front that has ended."""
     others = set(psutil.Process().children())
     maps.draw(anew=True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (started := set(psutil.Process().children()) - others):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
     await maps.close()

@@ -100,7 +100,7 @@ async def test_a_keychain_that_waits_for_the_user_blocks_its_own_question_alone(
 
     def wait(name: str) -> str:
         asked.set()
-        assert unlocked.wait(30)
+        assert unlocked.wait(60)
         return "secret"
 
     sources = configured({"wiki": section | {"timeout_ms": 30_000}}, read_variable=wait)

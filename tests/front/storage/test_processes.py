@@ -77,7 +77,7 @@ async def test_reads_go_on_and_writes_wait_for_another_writer(path: Path, store:
     assert holder.stdout is not None
     assert holder.stdin is not None
     assert holder.stdout.readline() == "held\n"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         write = asyncio.create_task(put(store, "second words", towards(1)))
         newcomer = SqliteStore(path)
         for reader in (store, newcomer):

@@ -19,7 +19,7 @@ from memory_mcp.storage.sqlite.db.readers import Reader, Readers
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, put, towards
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 Work = Callable[[Snapshot], int]
 """Returns the thread that it was done in."""
 

@@ -13,7 +13,7 @@ from memory_mcp.server.web.operations import AT_ONCE, KEPT, Operation, Operation
 async def _ended(operations: Operations, operation: Operation) -> OperationState:
     task = operations._tasks.get(operation.id)
     if task is not None:
-        await asyncio.wait({task}, timeout=20)
+        await asyncio.wait({task}, timeout=60)
     return operation.state
 
 

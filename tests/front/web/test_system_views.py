@@ -26,7 +26,7 @@ from tests.disks import small_disk
 from tests.fakes.sources import FakeSource, FakeSources
 from tests.front.web.kit import READ_WRITE, PageSite, SignedIn
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 EVERYWHERE = Reach("default")
 
 

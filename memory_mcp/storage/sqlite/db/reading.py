@@ -41,6 +41,9 @@ JOURNALED: Final = Way("mode=ro", is_guarded=False)
 IN_WAL_MODE: Final = b"\2"
 READ_VERSION: Final = 19
 """The value and the place of a file's read version (https://sqlite.org/fileformat.html)."""
+LOG_HEADER: Final = 32
+"""Bytes of a log without pages, which a writer leaves that dies early. Opened UNMARKED, such a log keeps SQLite trying
+for 10 s and then fails: its index never fits the header."""
 SHARED_FIRST: Final = 0x40000002
 SHARED_SIZE: Final = 510
 """The bytes of a file that SQLite locks for reading (see its os.h)."""
@@ -129,7 +132,7 @@ def is_settled(path: Path) -> bool:
     """Whether everything written is in the file itself."""
     log, _ = _beside(path)
     try:
-        return log.stat().st_size == 0
+        return log.stat().st_size <= LOG_HEADER
     except FileNotFoundError:  # there is none, or its last writer has just removed it
         return True
 
