@@ -22,7 +22,14 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["sqlite", "fake", pytest.param("postgres", marks=pytest.mark.services)])
+STORES = (
+    "sqlite",
+    pytest.param("fake", marks=pytest.mark.no_cover),  # none of it ships, and tracing it takes longer than the tests
+    pytest.param("postgres", marks=pytest.mark.services),
+)
+
+
+@pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
     """Give one store after the other, empty."""
     made: dict[str, Callable[[], Store]] = {

@@ -172,7 +172,8 @@ class Process:
     ) -> None:
         self.path = folder / "e.sock"
         self.log = folder / f"log-{time.monotonic_ns()}"
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDER_")}
+        unwanted = ("EMBEDDER_", "COVERAGE_")  # what is measured of the daemon, tests ask without a process
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
         paths = os.pathsep.join([str(ROOT), str(ROOT / "protos"), environment.pop("python_path", "")])
         program = [script] if script else [sys.executable, "-m", module]
         with self.log.open("wb") as stderr:

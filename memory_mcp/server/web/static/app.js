@@ -42,12 +42,13 @@ async function load({ focus = true, position = 0 } = {}) {
   main.setAttribute('aria-busy', 'true');
   try {
     const html = await view(path, { signal });
+    const script = await scriptOf(html); // first, so that no button is shown before it works
     if (signal.aborted) return;
     clearTimeout(waiting);
     end();
     ui.show(main, html);
     shown = path;
-    await mount(signal);
+    mount(script);
     window.scrollTo(0, position);
     arrive(focus);
   } catch (error) {
@@ -67,16 +68,19 @@ function end() {
   page.unsaved = nothing;
 }
 
-async function mount(signal) {
+async function scriptOf(html) {
+  const named = /^\s*<[^>]* data-script="([^"]+)"/.exec(html);
+  return named && import(named[1]);
+}
+
+function mount(script) {
   const root = $('.view', main);
   for (const link of $$('#nav a')) {
     if (link.dataset.nav === (root?.querySelector('[data-nav-as]')?.dataset.navAs ?? root?.dataset.view)) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
   for (const made of $$('[data-needs]', main)) if (!may(made.dataset.needs)) made.remove();
-  if (!root?.dataset.script) return;
-  const script = await import(root.dataset.script);
-  if (!signal.aborted) leave = script.mount(root, page) ?? (() => {});
+  if (script) leave = script.mount(root, page) ?? (() => {});
 }
 
 function arrive(focus) {
