@@ -33,8 +33,8 @@ async def until(front: WebFront, answer: tuple[int, object]) -> None:
             await asyncio.sleep(0.1)
 
 
-def test_probes_ask_by_address_and_pages_of_others_do_not(serve: Serve) -> None:
-    """A pod is asked by its address; a name that was bent to it, and a page of others, are refused here as well."""
+def test_pods_are_asked_by_address(serve: Serve) -> None:
+    """By orchestrators, and by Prometheus with a token; names that were bent here, and pages of others, are refused."""
     front = serve(MCP_MEMORY_HTTP_ALLOWED_HOSTS="memory.example.org")
     for path, status in (("/livez", "alive"), ("/readyz", "ready")):
         assert asked(front, path)[1] == {"status": status}
@@ -49,7 +49,9 @@ def test_probes_ask_by_address_and_pages_of_others_do_not(serve: Serve) -> None:
             answer = httpx2.get(front.url.replace("/mcp", path), headers=headers)
             assert answer.status_code == refusal, headers
         assert httpx2.post(front.url.replace("/mcp", path)).status_code == 405
-    assert httpx2.get(front.url, headers={"Host": "10.1.2.3:8765"}).status_code == 421
+    by_address = {"Host": "10.1.2.3:8765"}
+    assert httpx2.get(front.url, headers=by_address).status_code == 421
+    assert httpx2.get(front.url.replace("/mcp", "/metrics"), headers=by_address).status_code == 401
 
 
 @pytest.mark.parametrize("page", ["0", "1"])

@@ -17,6 +17,7 @@ from memory_mcp.context.project import reach_of
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.guard import CheckNames, Guard
+from memory_mcp.server.http.names import also_by_address
 from memory_mcp.server.http.readiness import PROBES, Readiness
 from memory_mcp.server.http.streamable import Streamable, check_names
 from memory_mcp.server.lazy_services import LazyServices
@@ -86,7 +87,8 @@ def make_app(
 
     settings, binding = front.settings, front.binding
     hosts = binding.hosts(front.port, settings.http_allowed_hosts)
-    names = check_names(hosts, [*settings.http_allowed_origins, *_own_origins(binding, front.port)])
+    origins = [*settings.http_allowed_origins, *_own_origins(binding, front.port)]
+    names = also_by_address(check_names(hosts, origins), {*PROBES, *pages})
     behind_tokens: ASGIApp = Guard(_routed(protocol, pages), front.tokens, names, reach_of(settings.namespace))
     if page is not None:
         check = _of_page(binding, hosts, settings.http_allowed_origins)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import time
 from typing import Final
 
@@ -48,8 +47,7 @@ class Readiness:
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope)
-            refusal = None if _is_probe(request) else await check_names(request)
-            answer = refusal or await self._answered(request)
+            answer = await check_names(request) or await self._answered(request)
             await answer(scope, receive, send)
 
         return app
@@ -82,15 +80,3 @@ class Readiness:
         finally:
             self._looked_at = time.monotonic()
         return None
-
-
-def _is_probe(request: Request) -> bool:
-    """Whether no browser was led here by a foreign name: probes ask by the address of a pod, and name no origin.
-
-    A page whose name was bent to this address sends its name as the Host; an address cannot be bent.
-    """
-    try:
-        ipaddress.ip_address((request.url.hostname or "").strip("[]"))
-    except ValueError:
-        return False
-    return "origin" not in request.headers
