@@ -26,8 +26,8 @@ from tests.services.servers import free_port
 Json = dict[str, Any]
 PATIENCE_S = 30.0
 """Until a call that no front answers has failed."""
-DOWN_S = 0.5
-"""For so long a front that refused a connection is not asked again."""
+PROBE_S = 0.5
+"""How often each front is asked whether it is ready."""
 OLD, NEW = "2025-11-25", "2026-07-28"
 ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 INFO = {"name": "teams", "version": "0"}
@@ -49,7 +49,7 @@ class TeamFront:
         self._environment = environment
         self.port = port
         self.url = f"http://127.0.0.1:{port}/mcp"
-        self.down_until = 0.0
+        self.is_up = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -80,10 +80,16 @@ class Fleet:
     clients: dict[int, httpx2.AsyncClient] = field(default_factory=dict)
 
     def pick(self) -> TeamFront:
-        """Return a front that is up, in turns; whichever if none is known to be."""
-        now = time.monotonic()
-        up = [front for front in self.fronts if front.down_until <= now] or list(self.fronts)
+        """Return a front that is ready, in turns; whichever if none is known to be."""
+        up = [front for front in self.fronts if front.is_up] or list(self.fronts)
         return up[next(_turns) % len(up)]
+
+    async def watch(self) -> None:
+        """Probe all fronts, until it is cancelled."""
+        while True:
+            for front in self.fronts:
+                front.is_up = await self.is_ready(front)
+            await asyncio.sleep(PROBE_S)
 
     def client(self, front: TeamFront) -> httpx2.AsyncClient:
         """Return the connections to a front."""
@@ -161,7 +167,7 @@ class TeamSession:
                 front.url, json={"jsonrpc": "2.0", **message}, headers=headers
             )
         except httpx2.TransportError:
-            front.down_until = time.monotonic() + DOWN_S
+            front.is_up = False
             return None
         if response.status_code in MOVED:
             return None

@@ -179,6 +179,7 @@ class TeamLoad:
 
 async def run(plan: Plan, fleet: Fleet, made: Sequence[Team], said: Sequence[str], idle_calls: int) -> Outcome:
     """Do what the plan says, on fronts that run."""
+    watching = asyncio.create_task(fleet.watch())
     try:
         await fleet.until_ready()
         load = TeamLoad(fleet, made, plan, said)
@@ -188,6 +189,7 @@ async def run(plan: Plan, fleet: Fleet, made: Sequence[Team], said: Sequence[str
         await load.read_back()
         return load.outcome
     finally:
+        watching.cancel()
         await fleet.close()
 
 
@@ -231,8 +233,8 @@ async def main(plan: Plan) -> None:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seconds", type=float, default=Plan.seconds)
-    options.add_argument("--sessions", type=int, default=Plan.sessions)
-    options.add_argument("--rate", type=float, default=Plan.rate)
+    options.add_argument("--seconds", type=float, default=Plan().seconds)
+    options.add_argument("--sessions", type=int, default=Plan().sessions)
+    options.add_argument("--rate", type=float, default=Plan().rate)
     chosen = options.parse_args()
     asyncio.run(main(Plan(chosen.seconds, chosen.sessions, chosen.rate)))

@@ -19,7 +19,7 @@ def also_by_address(check_names: CheckNames, paths: Collection[str]) -> CheckNam
     """
 
     async def check(request: Request) -> Response | None:
-        if request.url.path.rstrip("/") in paths and _is_by_address(request):
+        if request.scope["path"].rstrip("/") in paths and _is_by_address(request):
             return None
         return await check_names(request)
 

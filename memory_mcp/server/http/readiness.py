@@ -34,7 +34,7 @@ class Readiness:
 
     def __init__(self, services: GetServices) -> None:
         self._services = services
-        self._is_ending = False
+        self._is_ending = self._is_warm = False
         self._look: asyncio.Task[str | None] | None = None
         self._looked_at = 0.0
 
@@ -73,7 +73,11 @@ class Readiness:
     async def _looked(self) -> str | None:
         """Ask the store for its latest change. What is wrong is logged, because the answer must not name it."""
         try:
-            await (await self._services()).watching.generation()
+            services = await self._services()
+            await services.watching.generation()
+            if not self._is_warm:  # the first call would wait for imports and for the connection to what fronts share
+                await services.shared.rates.hit(READY, "read", 1)
+                self._is_warm = True
         except MemoryMcpError as error:
             log.warning("not ready", cause=str(error))
             return SILENT
