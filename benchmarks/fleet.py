@@ -78,14 +78,16 @@ class Fleet:
     retries: int = 0
     """Requests that were sent once more, elsewhere."""
     clients: dict[int, httpx2.AsyncClient] = field(default_factory=dict)
+    is_watched: bool = False
 
-    def pick(self) -> TeamFront:
-        """Return a front that is ready, in turns; whichever if none is known to be."""
-        up = [front for front in self.fronts if front.is_up] or list(self.fronts)
-        return up[next(_turns) % len(up)]
+    def pick(self) -> TeamFront | None:
+        """Return a front that is ready, in turns; any front where nobody probes them."""
+        up = [front for front in self.fronts if front.is_up or not self.is_watched]
+        return up[next(_turns) % len(up)] if up else None
 
     async def watch(self) -> None:
         """Probe all fronts, until it is cancelled."""
+        self.is_watched = True
         while True:
             for front in self.fronts:
                 front.is_up = await self.is_ready(front)
@@ -107,8 +109,15 @@ class Fleet:
 
     async def is_ready(self, front: TeamFront) -> bool:
         """Ask as a balancer does."""
+        return await self._probed(front, "/readyz")
+
+    async def is_alive(self, front: TeamFront) -> bool:
+        """Ask as an orchestrator does."""
+        return await self._probed(front, "/livez")
+
+    async def _probed(self, front: TeamFront, path: str) -> bool:
         try:
-            return (await self.client(front).get(front.url.replace("/mcp", "/readyz"))).status_code == httpx2.codes.OK
+            return (await self.client(front).get(front.url.replace("/mcp", path))).status_code == httpx2.codes.OK
         except httpx2.TransportError:
             return False
 
@@ -222,12 +231,13 @@ class Team:
 
 def teams(folder: Path, count: int) -> list[Team]:
     """Make the teams' tokens, in the file that all fronts read."""
+    return [team(folder, f"team-{number}", f"mark{number}er") for number in range(count)]
+
+
+def team(folder: Path, name: str, marker: str = "") -> Team:
+    """Make a team's token."""
     tokens = TokenFile(folder / "tokens.json")
-    return [
-        Team(name, tokens.create(name, (Scope.READ, Scope.WRITE), name, None)[0], f"mark{number}er")
-        for number in range(count)
-        if (name := f"team-{number}")
-    ]
+    return Team(name, tokens.create(name, (Scope.READ, Scope.WRITE), name, None)[0], marker)
 
 
 def prepared(server: Postgres, folder: Path) -> str:
@@ -242,14 +252,14 @@ def prepared(server: Postgres, folder: Path) -> str:
         subprocess.run(as_nobody(*psql), stdin=script, env=environment, check=True, capture_output=True, cwd="/")
     owner = {"MCP_MEMORY_STORAGE_BACKEND": "postgres", "MCP_MEMORY_POSTGRES_URL": server.of("memories", "memory_owner")}
     made = [str(FRONT), "list", "--limit", "1"]
-    subprocess.run(made, env=os.environ | owner | {"HOME": str(folder)}, check=True, capture_output=True)
+    subprocess.run(made, env=owner | {"HOME": str(folder)}, check=True, capture_output=True)
     return server.of("memories", "memory_front")
 
 
 @contextmanager
 def running(count: int, environment: dict[str, str]) -> Iterator[Fleet]:
     """Run so many fronts of one environment."""
-    fleet = Fleet([TeamFront(os.environ | environment, free_port()) for _ in range(count)])
+    fleet = Fleet([TeamFront(environment, free_port()) for _ in range(count)])
     try:
         for front in fleet.fronts:
             front.start()

@@ -218,6 +218,7 @@ async def main(plan: Plan) -> None:
             folder = Path(name)
             async with daemon(name, "--engine", "hash", program=(FRONT.with_name("embedder-daemon"),)) as served:
                 environment = {
+                    "HOME": name,
                     "MCP_MEMORY_STORAGE_BACKEND": "postgres",
                     "MCP_MEMORY_POSTGRES_URL": prepared(server, folder),
                     "MCP_MEMORY_REDIS_URL": valkey.url,
