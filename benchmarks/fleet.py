@@ -187,6 +187,8 @@ class TeamSession:
     async def _front(self) -> TeamFront | None:
         """Return the front of the session, which is begun if there is none; None if that fails."""
         async with self._beginning:
+            if self._home is not None and self._fleet.is_watched and not self._home.is_up:
+                self._home = None  # a balancer sends nothing to a front that is not ready
             if self._home is None and (front := self._fleet.pick()):
                 params = {"protocolVersion": OLD, "capabilities": {}, "clientInfo": INFO}
                 self._headers.pop("Mcp-Session-Id", None)

@@ -16,8 +16,7 @@ from memory_mcp.application.dispatcher import Dispatcher, GetServices
 from memory_mcp.context.project import reach_of
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.binding import Binding
-from memory_mcp.server.http.guard import CheckNames, Guard
-from memory_mcp.server.http.names import also_by_address
+from memory_mcp.server.http.guard import CheckNames, Guard, also_by_address
 from memory_mcp.server.http.readiness import PROBES, Readiness
 from memory_mcp.server.http.streamable import Streamable, check_names
 from memory_mcp.server.lazy_services import LazyServices
