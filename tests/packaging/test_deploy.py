@@ -40,7 +40,7 @@ def run(*command: str | Path) -> str:
 @functools.cache
 def documents(path: Path) -> list[Any]:
     """Return the documents of a YAML file."""
-    command = [CHECKERS / "python", "-I", "-c", LOADING]
+    command = [str(CHECKERS / "python"), "-I", "-c", LOADING]
     done = subprocess.run(command, input=path.read_text(encoding="utf-8"), capture_output=True, text=True, check=True)
     found: list[Any] = json.loads(done.stdout)
     return found

@@ -56,7 +56,7 @@ class Streamable:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the session manager for as long as the context lasts."""
-        AppStatus.disable_automatic_graceful_drain()  # else a signal cuts the answers of calls in progress
+        AppStatus.enable_automatic_graceful_drain = False  # else a signal cuts the answers of calls in progress
         async with self._manager.run():
             yield
 
