@@ -28,8 +28,6 @@ MIX = {"memory_search": 10, "memory_store": 5, "memory_get": 3, "memory_list": 2
 """Calls of each twenty."""
 AFTER_KILL_S = 2.0
 IDLE_CALLS = 200
-KNOWN = 100
-"""Memories of each team at the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,8 @@ class Plan:
     fronts: int = 3
     teams: int = 8
     kill_every_s: float = 10
+    known: int = 100
+    """Memories of each team at the beginning."""
 
 
 @dataclass
@@ -86,7 +86,7 @@ class TeamLoad:
     async def fill(self) -> None:
         """Give each team some memories."""
         for team, session in self.sessions[: len(self._teams)]:
-            items = [self._item(team) for _ in range(KNOWN)]
+            items = [self._item(team) for _ in range(self._plan.known)]
             await session.call("memory_store_many", items=items)
             self._acknowledge(team, items)
 

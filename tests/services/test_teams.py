@@ -72,7 +72,7 @@ async def test_a_killed_front_costs_nothing(place: Place, valkey: Valkey) -> Non
     program = FRONT.with_name("embedder-daemon")
     async with daemon(str(place.folder), "--engine", "hash", program=(program,)):
         with running(2, environment) as fleet:
-            plan = Plan(seconds=10, sessions=20, rate=12, fronts=2, teams=4, kill_every_s=6)
+            plan = Plan(seconds=10, sessions=20, rate=12, fronts=2, teams=4, kill_every_s=6, known=10)
             outcome = await run(plan, fleet, made, ["Ada buys wine", "Bob sells tea", "the mill is old"], 0)
     assert len(outcome.kills) == 1
     assert len(outcome.took) == 120
