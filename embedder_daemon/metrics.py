@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from embedder_api.v1.embedder_pb2 import InfoResponse, LaneStats, State, StatsResponse
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment  # for types alone
 
 LANES: Final = ("interactive", "bulk")
 
@@ -100,12 +103,27 @@ def make_registry(stats: Callable[[], StatsResponse], info: Callable[[], InfoRes
     return registry
 
 
-def serve(address: str, registry: CollectorRegistry) -> str:
-    """Serve the metrics on a thread until the process ends; return the URL.
+def serve(address: str, registry: CollectorRegistry, is_ready: Callable[[], bool]) -> str:
+    """Serve the metrics and the probes on a thread until the process ends; return the URL.
 
     Raises:
         OSError: the port is not available.
     """
     host, _, port = address.rpartition(":")
     server, _ = start_http_server(int(port), host.removeprefix("[").removesuffix("]"), registry)
+    server.set_app(_with_probes(make_wsgi_app(registry), is_ready))
     return f"http://{host}:{server.server_port}/metrics"
+
+
+def _with_probes(metrics: WSGIApplication, is_ready: Callable[[], bool]) -> WSGIApplication:
+    """Return what answers an orchestrator as well: whether the process lives, and whether it serves vectors."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO")
+        if path not in {"/livez", "/readyz"}:
+            return metrics(environ, start_response)
+        answer = ("200 OK", b"ok\n") if path == "/livez" or is_ready() else ("503 Service Unavailable", b"not ready\n")
+        start_response(answer[0], [("Content-Type", "text/plain")])
+        return [answer[1]]
+
+    return app

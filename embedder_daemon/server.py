@@ -131,7 +131,7 @@ async def run(settings: DaemonSettings) -> bool:
     await daemon.start()
     logs.get().info("listening", address=settings.address)
     if settings.metrics_address:
-        _serve_metrics(settings.metrics_address, daemon.service)
+        _serve_metrics(settings.metrics_address, daemon)
     systemd.tell(systemd.READY, f"STATUS=listening on {settings.address}")
     guards = [
         asyncio.create_task(systemd.beat()),
@@ -153,12 +153,13 @@ async def run(settings: DaemonSettings) -> bool:
     return clean
 
 
-def _serve_metrics(address: str, service: EmbedderService) -> None:
+def _serve_metrics(address: str, daemon: Daemon) -> None:
     """Serve the metrics; a failure is logged as an error, and the daemon runs without them."""
     try:
         from embedder_daemon import metrics  # noqa: PLC0415 - 10 ms of the start, only if enabled
 
-        url = metrics.serve(address, metrics.make_registry(service.counters, service.info))
+        registry = metrics.make_registry(daemon.service.counters, daemon.service.info)
+        url = metrics.serve(address, registry, lambda: daemon.lifecycle.state.healthy)
     except OSError as error:
         logs.get().error(f"metrics_address: cannot listen on {address} ({error.strerror}); there are no metrics")
     except ImportError as error:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 from embedder_api.v1.address import default_address, is_loopback
 from embedder_api.v1.contract import MAX_TEXTS
 from platformdirs import user_config_path
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -35,12 +35,16 @@ _FOREIGN: Final = frozenset(
 )  # known, but not fields: a path, and a variable of make setup
 
 
-def _loopback(address: str) -> str:
-    """Check that the address is a port on the loopback; empty means none."""
+def _metrics_place(address: str, info: ValidationInfo) -> str:
+    """Check that the address is a port on the loopback, or any if others may read it; empty means none."""
     host, _, port = address.rpartition(":")
-    if not address or (is_loopback(host.strip("[]")) and port.isdecimal() and int(port) < 65536):
+    may_be_there = is_loopback(host.strip("[]")) or (host and info.data.get("metrics_public"))
+    if not address or (may_be_there and port.isdecimal() and int(port) < 65536):
         return address
-    raise ValueError("give a port on the loopback, such as 127.0.0.1:9464")
+    raise ValueError(
+        "give a port on the loopback, such as 127.0.0.1:9464, or set EMBEDDER_METRICS_PUBLIC=1 as well, so that other "
+        "machines may read the metrics"
+    )
 
 
 def _from_here(model: str) -> str:
@@ -187,9 +191,12 @@ class DaemonSettings(BaseSettings):
     log_content: bool = Field(
         default=False, description="Show texts in debug lines, and exceptions' messages in tracebacks."
     )
-    metrics_address: Annotated[str, AfterValidator(_loopback)] = Field(
+    metrics_public: bool = Field(
+        default=False, description="Let other machines read the metrics, without encryption: the network of a cluster."
+    )
+    metrics_address: Annotated[str, AfterValidator(_metrics_place)] = Field(
         default="",
-        description="Serve Prometheus metrics on HOST:PORT of the loopback; empty means off.",
+        description="Serve Prometheus metrics, /livez and /readyz on HOST:PORT of the loopback; empty means off.",
     )
     supervised: bool = Field(
         default=False, description="Wait for a running daemon's lock and take over; for launchd and systemd."

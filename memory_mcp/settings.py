@@ -212,6 +212,12 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "bytes"},
         description="Maximum size of an HTTP request's body.",
     )
+    http_drain_s: float = Field(
+        0.0,
+        ge=0,
+        le=300,
+        description="Seconds that a server still serves once it is told to end; /readyz then says 503.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged."
     )

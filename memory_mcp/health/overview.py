@@ -52,6 +52,11 @@ class Status:
         self._health = health
         self._sources = sources
 
+    @property
+    def is_degraded(self) -> bool:
+        """Whether calls go on without the embedder, as far as this process knows."""
+        return self._embedder.breaker().state != "closed"
+
     async def figures(self) -> LocalFigures:
         """Return the counts of all namespaces."""
         breaker, sources = self._embedder.breaker(), self._sources()

@@ -38,6 +38,7 @@ def test_every_metric_of_the_dashboard_exists() -> None:
 def test_labels_of_the_dashboard_exist() -> None:
     """What queries select and group by, and what legends show, is a label of some metric."""
     known = {
+        "instance",
         "tool",
         "outcome",
         "result",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from embedder_daemon.metrics import serve
 from tests.daemon.daemonkit import Process
 
 Start = Callable[..., Process]
@@ -61,6 +64,30 @@ def test_an_address_that_others_reach_is_refused(start: Start, address: str) -> 
     process = start("--engine", "hash", f"--metrics-address={address}")
     assert process.wait() == 2
     assert "loopback" in process.lines()[0]
+    assert "EMBEDDER_METRICS_PUBLIC=1" in process.lines()[0]
+
+
+def test_an_orchestrator_asks_beside_the_metrics(start: Start) -> None:
+    """On an address that others reach, where it is wanted: a daemon lives before it is ready, and until it ends."""
+    more = {"EMBEDDER_METRICS_PUBLIC": "1", "EMBEDDER_METRICS_ADDRESS": "0.0.0.0:0"}
+    process = start("--engine", "hash", **more).ready()
+    process.logged("serving metrics")
+    [port] = re.findall(r"http://0\.0\.0\.0:(\d+)/metrics", process.log.read_text())
+    for path in ("livez", "readyz"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}") as page:
+            assert (page.status, page.read()) == (200, b"ok\n")
+    assert process.stop() == 0
+
+
+def test_who_loads_or_ends_is_not_ready() -> None:
+    """What is asked for vectors then would wait or be refused."""
+    ready = False
+    url = serve("127.0.0.1:0", CollectorRegistry(), lambda: ready)
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(url.replace("metrics", "readyz"))  # noqa: S310 - likewise
+    ready = True
+    with urllib.request.urlopen(url.replace("metrics", "readyz")) as page:  # noqa: S310 - likewise
+        assert page.status == 200
 
 
 def test_a_taken_port_costs_the_metrics_alone(start: Start) -> None:

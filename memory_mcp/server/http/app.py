@@ -16,7 +16,8 @@ from memory_mcp.application.dispatcher import Dispatcher, GetServices
 from memory_mcp.context.project import reach_of
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.binding import Binding
-from memory_mcp.server.http.guard import CheckNames, Guard
+from memory_mcp.server.http.guard import CheckNames, Guard, also_by_address
+from memory_mcp.server.http.readiness import PROBES, Readiness
 from memory_mcp.server.http.streamable import Streamable, check_names
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.settings import Settings
@@ -59,7 +60,12 @@ class ServePage(Protocol):
 
 
 def make_app(
-    front: Front, services: LazyServices, protocol: Streamable, pages: Mapping[str, ASGIApp], page: ServePage | None
+    front: Front,
+    services: LazyServices,
+    protocol: Streamable,
+    readiness: Readiness,
+    pages: Mapping[str, ASGIApp],
+    page: ServePage | None,
 ) -> ASGIApp:
     """Return the application of a server.
 
@@ -67,6 +73,7 @@ def make_app(
         front: the server.
         services: made while the server starts.
         protocol: answers at `PATH`, whatever the method.
+        readiness: answers at `PROBES`, to everybody.
         pages: what answers a GET of each other path, the same check of Host, Origin and token before it.
         page: answers all other paths if the page is on; it asks who is signed in itself.
     """
@@ -79,14 +86,14 @@ def make_app(
 
     settings, binding = front.settings, front.binding
     hosts = binding.hosts(front.port, settings.http_allowed_hosts)
-    names = check_names(hosts, [*settings.http_allowed_origins, *_own_origins(binding, front.port)])
-    behind_tokens = Guard(_routed(protocol, pages), front.tokens, names, reach_of(settings.namespace))
-    app = Starlette(lifespan=lifespan)
-    if page is None:
-        app.mount("/", behind_tokens)
-    else:
+    origins = [*settings.http_allowed_origins, *_own_origins(binding, front.port)]
+    names = also_by_address(check_names(hosts, origins), {*PROBES, *pages})
+    behind_tokens: ASGIApp = Guard(_routed(protocol, pages), front.tokens, names, reach_of(settings.namespace))
+    if page is not None:
         check = _of_page(binding, hosts, settings.http_allowed_origins)
-        app.mount("/", _beside(behind_tokens, {PATH, *pages}, page.app(front, check)))
+        behind_tokens = _beside(behind_tokens, {PATH, *pages}, page.app(front, check))
+    app = Starlette(lifespan=lifespan)
+    app.mount("/", _beside(readiness.behind(names), PROBES, behind_tokens))
     return app
 
 
@@ -95,11 +102,11 @@ def _of_page(binding: Binding, hosts: Sequence[str], origins: Sequence[str]) -> 
     return check_names(hosts, [*origins, *(f"{binding.scheme}://{host}" for host in hosts)])
 
 
-def _beside(behind_tokens: ASGIApp, paths: Collection[str], page: ASGIApp) -> ASGIApp:
-    """Return what passes these paths on to what wants a token, and all others to the page."""
+def _beside(app: ASGIApp, paths: Collection[str], others: ASGIApp) -> ASGIApp:
+    """Return what passes these paths on to one application, and all others to the other."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        await (behind_tokens if scope["path"].rstrip("/") in paths else page)(scope, receive, send)
+        await (app if scope["path"].rstrip("/") in paths else others)(scope, receive, send)
 
     return route
 

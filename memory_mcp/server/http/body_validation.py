@@ -10,10 +10,13 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from memory_mcp.server.http.streams import Streams
 from memory_mcp.server.mcp.messages import Message as Rpc
-from memory_mcp.server.mcp.messages import Refused, invalid_request, parse, request_id
+from memory_mcp.server.mcp.messages import Refused, begins, invalid_request, parse, request_id
 
 SESSION: Final = b"mcp-session-id"
+LISTEN: Final = "subscriptions/listen"
+"""The request whose answer is a stream, from 2026-07-28 on; before, a GET was."""
 
 ENDING_S: Final = 0.5
 """Seconds that a request waits for one with the same id: a client may read an answer before the SDK is done with it."""
@@ -25,13 +28,17 @@ Running = tuple[bytes, str]
 class BodyValidation:
     """Parses bodies as strictly as stdio parses lines; each body arrives whole and within its size limit."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, streams: Streams) -> None:
         self._app = app
+        self._streams = streams
         self._running: dict[Running, asyncio.Event] = {}
         """The requests in progress, with an event that is set at the end of each."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a valid message; answer anything else with an error."""
+        if scope["method"] == "GET":
+            await self._streams.run(self._app, scope, receive, send)
+            return
         if scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -44,7 +51,10 @@ class BodyValidation:
             await Response(message.json(), 400, media_type="application/json")(scope, receive, send)
             return
         with self._marked(running):
-            await self._app(scope, _with(first, receive), send)
+            if begins(message, LISTEN):
+                await self._streams.run(self._app, scope, _with(first, receive), send)
+            else:
+                await self._app(scope, _with(first, receive), send)
 
     async def _has_ended(self, running: Running) -> bool:
         """Return whether no request with this id is in progress, waiting a moment for one to end."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
@@ -20,30 +21,53 @@ from memory_mcp.server.http.app import PATH, Front, ServePage, make_app
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.metrics_page import METRICS_PATH, MetricsPage
 from memory_mcp.server.http.prometheus import Metrics
+from memory_mcp.server.http.readiness import Readiness
 from memory_mcp.server.http.streamable import Streamable, identify
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp.handlers import make_server
 from memory_mcp.settings import Settings
 
-GOODBYE_S: Final = 5
-"""Seconds that requests in progress get to finish after a signal; then streams are cut."""
+GOODBYE_S: Final = 25
+"""Seconds that calls in progress get to finish, which is what a batch of a bulk store may take, and a little more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a server ends."""
+
+    drain_s: float
+    """How long it goes on serving while balancers hear that it ends."""
+    drain: Callable[[], None]
+    end: Callable[[], None]
+    """Closes what would never end by itself."""
 
 
 class _UvicornServer(uvicorn.Server):
-    """Exits normally on a signal; uvicorn would re-raise it and be killed."""
+    """Exits normally on a signal; uvicorn would re-raise it and be killed.
 
-    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+    The first signal begins the draining, in which it still answers everything; the second ends that.
+    """
+
+    def __init__(self, config: uvicorn.Config, ending: _Ending) -> None:
         super().__init__(config)
         self._ending = ending
+        self._is_draining = False
+        self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del sig, frame
-        self.end()
+        if self._is_draining or not self._ending.drain_s:
+            self.end()
+            return
+        self._is_draining = True
+        self._ending.drain()
+        self._loop.call_soon_threadsafe(self._loop.call_later, self._ending.drain_s, self.end)
 
     def end(self) -> None:
-        """Let it end; requests in progress may finish."""
+        """Let it end; calls in progress may finish."""
         self.should_exit = True
-        self._ending()
+        self._ending.drain()
+        self._ending.end()
 
 
 async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None) -> None:
@@ -56,10 +80,17 @@ async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: Ser
     )
     server = make_server(settings, services, dispatcher, identify, is_local=False)
     protocol = Streamable(server, settings.http_max_body_bytes)
+    readiness = Readiness(services.get)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     front = Front(settings, dispatcher, services.get, tokens, binding, port)
-    app = make_app(front, services, protocol, pages, page)
-    serving = _UvicornServer(_configured(app, binding), page.ending if page else lambda: None)
+    app = make_app(front, services, protocol, readiness, pages, page)
+
+    def ending() -> None:
+        protocol.end_streams()
+        if page:
+            page.ending()
+
+    serving = _UvicornServer(_configured(app, binding), _Ending(settings.http_drain_s, readiness.end, ending))
     _say(f"serving {front.url}{PATH}")
     try:
         async with page.running(front, serving.end) if page else contextlib.nullcontext():

@@ -15,6 +15,7 @@ from mcp.server.transport_security import (
     TransportSecurityMiddleware,
     TransportSecuritySettings,
 )
+from sse_starlette.sse import AppStatus
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,6 +24,7 @@ from memory_mcp.domain.errors import ForbiddenError
 from memory_mcp.domain.principal import Principal
 from memory_mcp.server.http.body_validation import BodyValidation
 from memory_mcp.server.http.guard import PRINCIPAL
+from memory_mcp.server.http.streams import Streams
 from memory_mcp.server.mcp.adapter import Context
 
 MAX_SESSIONS: Final = 1_000
@@ -47,14 +49,20 @@ class Streamable:
         self._manager = StreamableHTTPSessionManager(
             server, max_request_body_size=max_body_bytes, max_sessions=MAX_SESSIONS
         )
-        validated = BodyValidation(self._manager.handle_request)
+        self._streams = Streams()
+        validated = BodyValidation(self._manager.handle_request, self._streams)
         self._app: ASGIApp = RequestBodyLimitMiddleware(validated, max_body_bytes)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the session manager for as long as the context lasts."""
+        AppStatus.enable_automatic_graceful_drain = False  # else a signal cuts the answers of calls in progress
         async with self._manager.run():
             yield
+
+    def end_streams(self) -> None:
+        """Close what clients keep open to hear news."""
+        self._streams.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. The SDK gets its principal, and lets only that principal use the session."""

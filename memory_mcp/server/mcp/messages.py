@@ -68,6 +68,11 @@ def request_id(message: Message | Refused | None) -> types.RequestId | None:
     return message.id if isinstance(message, types.JSONRPCRequest) else None
 
 
+def begins(message: Message | Refused | None, method: str) -> bool:
+    """Whether a message is a request of this method."""
+    return isinstance(message, types.JSONRPCRequest) and message.method == method
+
+
 def _parse_loosely(text: bytes) -> object:
     """Parse what is almost JSON (a lone surrogate, NaN), to find its id."""
     with contextlib.suppress(ValueError, RecursionError):
