@@ -24,6 +24,7 @@ from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.packing import QueueLane
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.stats import Stats
+from memory_common import tracing
 
 ResponseT = TypeVar("ResponseT")
 WireContext = grpc.aio.ServicerContext[object, object]
@@ -81,7 +82,12 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         """Return one vector for each text without an item error."""
         if wire := _other_wire(context):
             return await self._answered(_refused(wire), context)
-        return await self._answered(self._embedding.answer(request, _deadline(context)), context)
+        return await self._answered(self._traced(request, context), context)
+
+    async def _traced(self, request: embedder_pb2.EmbedRequest, context: WireContext) -> embedder_pb2.EmbedResponse:
+        """Answer within a span of the caller's trace."""
+        with tracing.root("Embed", _metadata(context), texts=len(request.texts)):
+            return await self._embedding.answer(request, _deadline(context))
 
     async def Info(  # noqa: N802 - the generated base class names it
         self,
@@ -189,9 +195,13 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         )
 
 
+def _metadata(context: WireContext) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
 def _named(context: WireContext) -> Mapping[str, str]:
     """Return a call's names in the log: its request id, and its place in a trace."""
-    told = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    told = _metadata(context)
     names = {"request_id": told.get(contract.REQUEST_ID_KEY, "")[:_NAME_LENGTH]}
     if found := _TRACEPARENT.match(told.get(contract.TRACEPARENT_KEY, "")):
         names |= {"trace_id": found[1], "span_id": found[2]}

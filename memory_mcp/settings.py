@@ -30,10 +30,11 @@ from memory_common.utf8 import NOT_UTF8, is_text
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.urls import http_url
-from memory_mcp.environment import HOP_VARIABLE, named_by
+from memory_mcp.environment import HOP_VARIABLE, named_by, standard_collector
 from memory_mcp.setting_types import (
     AuthorityPath,
     Calls,
+    CollectorUrl,
     DaemonAddress,
     FilePath,
     FolderPath,
@@ -211,6 +212,11 @@ class Settings(BaseSettings):
         le=256 * 1024 * 1024,
         json_schema_extra={"unit": "bytes"},
         description="Maximum size of an HTTP request's body.",
+    )
+    otel_endpoint: CollectorUrl = Field(
+        default_factory=standard_collector,
+        json_schema_extra={"default": "that of `OTEL_EXPORTER_OTLP_ENDPOINT`"},
+        description="The OpenTelemetry collector that a server sends its traces to, over HTTP; empty: none is made.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged."
