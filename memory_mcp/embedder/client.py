@@ -15,6 +15,7 @@ from embedder_api.v1 import wire
 from embedder_api.v1.contract import (
     CHOICE_KEY,
     CODE_OF,
+    DEADLINE_KEY,
     OUTDATED_KEY,
     REPLICA_KEY,
     REQUEST_ID_KEY,
@@ -105,9 +106,10 @@ class GrpcEmbedder:
             expected_space_id=expected_space or "",
             client=self._name,
         )
+        left_s = max(0.001, deadline - time.monotonic())
         try:
             response: pb.EmbedResponse = await self._connection.stub.Embed(
-                request, timeout=max(0.001, deadline - time.monotonic()), metadata=_about_request()
+                request, timeout=left_s, metadata=(*_about_request(), (DEADLINE_KEY, f"{left_s * 1000:.0f}"))
             )
         except grpc.aio.AioRpcError as error:
             self._connection.is_new = True
