@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from embedder_api import __version__
+
+from embedder_daemon import logs
 from embedder_daemon.embedding import EmbedCalls
 from embedder_daemon.engines import factory
 from embedder_daemon.engines.base import Engine, EngineOptions
@@ -17,13 +20,13 @@ from embedder_daemon.model import discovery
 from embedder_daemon.runtime import homebrew_check, watchdog
 from embedder_daemon.runtime.lifecycle import Lifecycle, StateListener
 from embedder_daemon.scheduler.cache import Cache
-from embedder_daemon.scheduler.packing import QueueLane
 from embedder_daemon.scheduler.quarantine import Quarantine
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.service import EmbedderService
 from embedder_daemon.settings import DaemonSettings
 from embedder_daemon.stats import Stats
+from memory_common import tracing
 
 CLOSE_S: Final = 0.5
 """Seconds that each thread has to end."""
@@ -66,9 +69,9 @@ class Core:
         self.lifecycle.start()
         self._watching = asyncio.create_task(self._watch())
 
-    def queued_texts(self) -> int:
-        """Return the number of texts that wait."""
-        return sum(map(self._scheduler.queued, QueueLane))
+    def admitted_texts(self) -> int:
+        """Return the number of texts that wait or are being computed."""
+        return self._scheduler.admission.texts
 
     async def drain(self, grace_s: float) -> bool:
         """Refuse new calls and finish running ones; False if some outlast the grace period (none after a stall)."""
@@ -106,3 +109,13 @@ def builder(settings: DaemonSettings) -> Callable[[], Engine]:
             raise EngineMissingError(homebrew_check.outdated() or str(error)) from error
 
     return build
+
+
+def begin_traces(endpoint: str) -> None:
+    """Send traces from now on; a failure is logged as an error, and the daemon runs without them."""
+    try:
+        tracing.begin(endpoint, "memory-mcp-embedder", __version__)
+    except ImportError as error:
+        logs.get().error(f"otel_endpoint: {error.name} is missing, so there are no traces; reinstall the daemon")
+    except ValueError as error:
+        logs.get().error(f"otel_endpoint: there are no traces; {error}")

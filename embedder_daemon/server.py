@@ -8,20 +8,18 @@ from collections.abc import Callable
 from typing import Final
 
 import grpc
-from embedder_api import __version__
 from embedder_api.v1 import contract
 from embedder_api.v1.embedder_pb2_grpc import add_EmbedderServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
 
 from embedder_daemon import logs
 from embedder_daemon.autotune import background
-from embedder_daemon.core import Core, builder
+from embedder_daemon.core import Core, begin_traces, builder
 from embedder_daemon.engines.base import Engine
 from embedder_daemon.runtime import endpoint, homebrew_check, listening, systemd, watchdog
 from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
 from embedder_daemon.service import EmbedderService
 from embedder_daemon.settings import DaemonSettings
-from memory_common import tracing
 from memory_common.file_lock import FileLock
 
 DRAIN_S: Final = 12.0
@@ -99,7 +97,7 @@ async def run(settings: DaemonSettings) -> bool:
     await daemon.start()
     logs.get().info("listening", address=settings.address)
     if settings.otel_endpoint:
-        _begin_traces(settings.otel_endpoint)
+        begin_traces(settings.otel_endpoint)
     if settings.metrics_address:
         _serve_metrics(settings.metrics_address, daemon.service)
     systemd.tell(systemd.READY, f"STATUS=listening on {settings.address}")
@@ -121,16 +119,6 @@ async def run(settings: DaemonSettings) -> bool:
     if daemon.lifecycle.error:
         raise daemon.lifecycle.error
     return clean
-
-
-def _begin_traces(endpoint: str) -> None:
-    """Send traces from now on; a failure is logged as an error, and the daemon runs without them."""
-    try:
-        tracing.begin(endpoint, "memory-mcp-embedder", __version__)
-    except ImportError as error:
-        logs.get().error(f"otel_endpoint: {error.name} is missing, so there are no traces; reinstall the daemon")
-    except ValueError as error:
-        logs.get().error(f"otel_endpoint: there are no traces; {error}")
 
 
 def _serve_metrics(address: str, service: EmbedderService) -> None:

@@ -44,7 +44,7 @@ _NO_MESSAGE: Final = "the request cannot be parsed: a text is not UTF-8, or it i
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedCall:
     """How a call ends without an answer."""
 
     status: grpc.StatusCode
@@ -128,12 +128,12 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
     async def _answered(self, answer: Awaitable[ResponseT], context: WireContext) -> ResponseT:
         """Return the answer, or end the call with the status and message of its error."""
         settled = await self.settled(answer, _metadata(context))
-        if not isinstance(settled, Refusal):
+        if not isinstance(settled, RefusedCall):
             return settled
         await context.abort(settled.status, settled.sentence, settled.trailing)
         raise AssertionError("abort raises")
 
-    async def settled(self, answer: Awaitable[ResponseT], told: Mapping[str, str]) -> ResponseT | Refusal:
+    async def settled(self, answer: Awaitable[ResponseT], told: Mapping[str, str]) -> ResponseT | RefusedCall:
         """Return the answer, or what its error is on the wire; `told` is the call's metadata."""
         logs.CALL.set(_named(told))
         try:
@@ -146,7 +146,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         except Exception:  # noqa: BLE001 - the outermost net: no exception's message reaches a caller
             logs.of_call().exception("a call failed")
             code, sentence, trailing = ErrorCode.INTERNAL, INTERNAL, ()
-        return Refusal(contract.STATUS_OF[code], sentence, trailing)
+        return RefusedCall(contract.STATUS_OF[code], sentence, trailing)
 
     async def forbid(self, sentence: str, context: WireContext) -> None:
         """End the call of a caller who may not call."""
