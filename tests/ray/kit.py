@@ -8,7 +8,7 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Self, cast
@@ -22,7 +22,7 @@ ROOT: Final = Path(__file__).parents[2]
 PYTHON: Final = ROOT / ".venv-ray" / "bin" / "python"
 PATIENCE_S: Final = 180.0
 NODES: Final = 3
-CHANGES: Final = {
+CHANGES: Final[Mapping[str, dict[str, object]]] = {
     "settings": {"EMBEDDER_ENGINE": "hash"},
     "autoscaling": {"min_replicas": 1, "max_replicas": NODES, "look_back_period_s": 2, "upscale_delay_s": 1},
     "policy": {"texts_per_replica": 200},
@@ -39,14 +39,14 @@ CALLERS: Final = 8
 class Cluster:
     """`cluster.py` in Ray's environment."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, changes: Mapping[str, object] = CHANGES) -> None:
         self.port = free_port()
         paths = [ROOT, ROOT / "protos", ROOT / "deploy" / "ray", ROOT / "tests" / "ray"]
         command = [str(PYTHON), "-u", str(ROOT / "tests" / "ray" / "cluster.py"), str(self.port), str(free_port())]
         self.log = log
         with log.open("wb") as stderr:
             self._popen = subprocess.Popen(
-                [*command, json.dumps(CHANGES)],
+                [*command, json.dumps(changes)],
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, paths))} | SERVES,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

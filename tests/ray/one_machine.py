@@ -49,6 +49,8 @@ class EmbedderReplica(embedder_serve.EmbedderReplica):
 
     def builder(self, chosen: DaemonSettings) -> Callable[[], Engine]:
         """Return what loads the engine."""
+        if chosen.engine != HashEngine.facts.name:
+            return super().builder(chosen)
         return OtherModel if chosen.model == OTHER else HashEngine
 
 
