@@ -65,7 +65,9 @@ def test_every_command_exists(document: str, command: str, monkeypatch: pytest.M
         assert importlib.util.find_spec(module) is not None
         assert [path for path in paths if "/" in path and not (ROOT / path).exists()] == []
     else:
-        assert program in {"brew", "claude", "export", "launchctl", "pipx", "uv", "loginctl"}, command
+        assert program in {"brew", "claude", "export", "launchctl", "pip", "pipx", "ray", "serve", "uv", "loginctl"}, (
+            command
+        )
 
 
 def test_the_snippets_are_json() -> None:
