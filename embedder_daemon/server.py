@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 import grpc
@@ -16,20 +14,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[i
 
 from embedder_daemon import logs
 from embedder_daemon.autotune import background
-from embedder_daemon.embedding import EmbedCalls
-from embedder_daemon.engines import factory
-from embedder_daemon.engines.base import Engine, EngineOptions
-from embedder_daemon.errors import EngineMissingError, StalledError, UnavailableError
-from embedder_daemon.model import discovery
+from embedder_daemon.core import Core, begin_traces, builder
+from embedder_daemon.engines.base import Engine
 from embedder_daemon.runtime import endpoint, homebrew_check, listening, systemd, watchdog
 from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
-from embedder_daemon.scheduler.cache import Cache
-from embedder_daemon.scheduler.quarantine import Quarantine
-from embedder_daemon.scheduler.scheduler import Scheduler
-from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.service import EmbedderService
 from embedder_daemon.settings import DaemonSettings
-from embedder_daemon.stats import Stats
 from memory_common.file_lock import FileLock
 
 DRAIN_S: Final = 12.0
@@ -54,27 +44,15 @@ class Daemon:
     """The serving parts; created under the lock, independent of locks and signals."""
 
     def __init__(self, settings: DaemonSettings, build: Callable[[], Engine], place: listening.Place) -> None:
-        stats = Stats(started_at=time.monotonic())
-        self._worker = Worker("engine")
         self._health = health.aio.HealthServicer()
-        self._watchdog_s = settings.watchdog_s
-        self._watching: asyncio.Task[None] | None = None
         self._place = place
-        quarantine = Quarantine(place.beside)
-        self._scheduler = scheduler = Scheduler(self._worker, stats, settings.max_queued_texts, quarantine=quarantine)
-        self.lifecycle = Lifecycle(
-            build, self._worker, scheduler, idle_unload_s=settings.idle_unload_s, listener=self._report
-        )
-        cache = Cache(settings.cache_mb << 20)
-        self._embedding = EmbedCalls(self.lifecycle, scheduler, stats, cache)
-        self.service = service = EmbedderService(
-            self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts, place.name
-        )
+        self._core = core = Core(settings, build, listener=self._report, name=place.name, beside=place.beside)
+        self.lifecycle, self.service = core.lifecycle, core.service
         self._server = grpc.aio.server(
-            options=(*_SERVER_OPTIONS, *place.options), interceptors=place.interceptors(service.forbid)
+            options=(*_SERVER_OPTIONS, *place.options), interceptors=place.interceptors(core.service.forbid)
         )
-        add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]  # generated
-        self._server.add_registered_method_handlers(contract.SERVICE_NAME, service.decoding())
+        add_EmbedderServicer_to_server(core.service, self._server)  # type: ignore[no-untyped-call]  # generated
+        self._server.add_registered_method_handlers(contract.SERVICE_NAME, core.service.decoding())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self) -> None:
@@ -82,27 +60,15 @@ class Daemon:
         await self._report(DaemonState.LOADING)
         self._place.bind(self._server)
         await self._server.start()
-        self.lifecycle.start()
-        self._watching = asyncio.create_task(self._watch())
+        self._core.start()
 
     async def stop(self, grace_s: float = DRAIN_S) -> bool:
         """Finish running calls and close; False if something still runs after the grace period (none after a stall)."""
-        if self._watching:
-            self._watching.cancel()
-        stalled = isinstance(self.lifecycle.error, StalledError)
-        finished = await self.lifecycle.drain(0.0 if stalled else grace_s)
+        finished = await self._core.drain(grace_s)
         closing = asyncio.create_task(self._server.stop(_CLOSE_S))
         _, open_ones = await asyncio.wait([closing], timeout=2 * _CLOSE_S)  # a caller that does not read blocks it
-        threads = [self._embedding.close(_CLOSE_S), self._worker.close(_CLOSE_S)]
-        if not stalled:
-            self._scheduler.quarantine.acquit_all()
-        return finished and not open_ones and all(threads)
-
-    async def _watch(self) -> None:
-        """Fail all calls when the model hangs; the failure ends the process."""
-        error = await watchdog.until_stalled(self._scheduler, self.lifecycle, self._watchdog_s)
-        self._scheduler.abort(UnavailableError(f"the daemon failed: {error}"))
-        await self.lifecycle.fail(error)
+        closed = self._core.close()
+        return finished and not open_ones and closed
 
     async def _report(self, state: DaemonState) -> None:
         """Tell health checks."""
@@ -127,9 +93,11 @@ async def run(settings: DaemonSettings) -> bool:
     place.check_way()
     if sentence := homebrew_check.outdated():
         logs.get().warning(sentence)
-    daemon = Daemon(settings, _builder(settings), place)
+    daemon = Daemon(settings, builder(settings), place)
     await daemon.start()
     logs.get().info("listening", address=settings.address)
+    if settings.otel_endpoint:
+        begin_traces(settings.otel_endpoint)
     if settings.metrics_address:
         _serve_metrics(settings.metrics_address, daemon)
     systemd.tell(systemd.READY, f"STATUS=listening on {settings.address}")
@@ -190,19 +158,6 @@ async def _locked(lock: FileLock, stopped: asyncio.Event, *, supervised: bool) -
     logs.get().info(f"another daemon (process {lock.owner()}) holds {lock.path}: waiting to take over")
     systemd.tell(f"STATUS=waiting for process {lock.owner()} to end")
     return await endpoint.take_when_free(lock, stopped)
-
-
-def _builder(settings: DaemonSettings) -> Callable[[], Engine]:
-    options = EngineOptions(device=settings.device, precision=settings.precision, threads=settings.threads)
-    find_model = partial(discovery.configured, settings)
-
-    def build() -> Engine:
-        try:
-            return factory.build(settings.engine, options, find_model)
-        except EngineMissingError as error:  # of the two reasons, the one that a user can fix
-            raise EngineMissingError(homebrew_check.outdated() or str(error)) from error
-
-    return build
 
 
 async def _until_done(lifecycle: Lifecycle, stopped: asyncio.Event) -> None:

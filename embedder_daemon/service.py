@@ -7,6 +7,7 @@ import platform
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import grpc
@@ -24,6 +25,7 @@ from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.packing import QueueLane
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.stats import Stats
+from memory_common import tracing
 
 ResponseT = TypeVar("ResponseT")
 WireContext = grpc.aio.ServicerContext[object, object]
@@ -37,7 +39,18 @@ _STATES: Final = {
 }
 _NAME_LENGTH: Final = 64  # length of a request id; ours have 32
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_OUR_WIRE: Final = str(contract.WIRE_VERSION)
 _NO_MESSAGE: Final = "the request cannot be parsed: a text is not UTF-8, or it is not an EmbedRequest"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCall:
+    """How a call ends without an answer."""
+
+    status: grpc.StatusCode
+    sentence: str
+    trailing: tuple[tuple[str, str], ...]
+    """Metadata after the status."""
 
 
 class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
@@ -79,9 +92,22 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         self, request: embedder_pb2.EmbedRequest, context: WireContext
     ) -> embedder_pb2.EmbedResponse:
         """Return one vector for each text without an item error."""
-        if wire := _other_wire(context):
-            return await self._answered(_refused(wire), context)
-        return await self._answered(self._embedding.answer(request, _deadline(context)), context)
+        return await self._answered(self.embed(request, _metadata(context), _deadline(context)), context)
+
+    async def embed(
+        self, request: embedder_pb2.EmbedRequest, told: Mapping[str, str], deadline: float
+    ) -> embedder_pb2.EmbedResponse:
+        """Answer within a span of the caller's trace; `told` is the call's metadata.
+
+        Raises:
+            RequestError: the request as a whole is invalid or cannot be served.
+        """
+        if told.get(contract.WIRE_KEY, _OUR_WIRE) != _OUR_WIRE:
+            raise InvalidRequestError(
+                f"the caller speaks wire version {told[contract.WIRE_KEY]}, this daemon {_OUR_WIRE}"
+            )
+        with tracing.root("Embed", told, texts=len(request.texts)):
+            return await self._embedding.answer(request, deadline)
 
     async def Info(  # noqa: N802 - the generated base class names it
         self,
@@ -101,7 +127,15 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
 
     async def _answered(self, answer: Awaitable[ResponseT], context: WireContext) -> ResponseT:
         """Return the answer, or end the call with the status and message of its error."""
-        logs.CALL.set(_named(context))
+        settled = await self.settled(answer, _metadata(context))
+        if not isinstance(settled, RefusedCall):
+            return settled
+        await context.abort(settled.status, settled.sentence, settled.trailing)
+        raise AssertionError("abort raises")
+
+    async def settled(self, answer: Awaitable[ResponseT], told: Mapping[str, str]) -> ResponseT | RefusedCall:
+        """Return the answer, or what its error is on the wire; `told` is the call's metadata."""
+        logs.CALL.set(_named(told))
         try:
             return await answer
         except RequestError as error:
@@ -112,8 +146,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         except Exception:  # noqa: BLE001 - the outermost net: no exception's message reaches a caller
             logs.of_call().exception("a call failed")
             code, sentence, trailing = ErrorCode.INTERNAL, INTERNAL, ()
-        await context.abort(contract.STATUS_OF[code], sentence, trailing)
-        raise AssertionError("abort raises")
+        return RefusedCall(contract.STATUS_OF[code], sentence, trailing)
 
     async def forbid(self, sentence: str, context: WireContext) -> None:
         """End the call of a caller who may not call."""
@@ -189,9 +222,12 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         )
 
 
-def _named(context: WireContext) -> Mapping[str, str]:
+def _metadata(context: WireContext) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _named(told: Mapping[str, str]) -> Mapping[str, str]:
     """Return a call's names in the log: its request id, and its place in a trace."""
-    told = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     names = {"request_id": told.get(contract.REQUEST_ID_KEY, "")[:_NAME_LENGTH]}
     if found := _TRACEPARENT.match(told.get(contract.TRACEPARENT_KEY, "")):
         names |= {"trace_id": found[1], "span_id": found[2]}
@@ -215,14 +251,6 @@ async def _refused(sentence: str) -> embedder_pb2.EmbedResponse:
 
 async def _raised(error: RequestError) -> None:
     raise error
-
-
-def _other_wire(context: WireContext) -> str:
-    """Return one sentence if the caller speaks another version of the wire; else nothing."""
-    said = {str(key): str(value) for key, value in context.invocation_metadata() or ()}.get(contract.WIRE_KEY)
-    if said in {None, str(contract.WIRE_VERSION)}:
-        return ""
-    return f"the caller speaks wire version {said}, this daemon {contract.WIRE_VERSION}"
 
 
 def _deadline(context: WireContext) -> float:

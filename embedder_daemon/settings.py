@@ -25,6 +25,7 @@ from memory_common import engines, plugins
 from memory_common.described import Described, describe, nearest
 from memory_common.pins import BUNDLED_MODEL, MULTILINGUAL
 from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
+from memory_common.tracing import COLLECTOR_VARIABLE, collector
 
 PREFIX: Final = "EMBEDDER_"
 CONFIG_VARIABLE: Final = "EMBEDDER_CONFIG"
@@ -190,6 +191,11 @@ class DaemonSettings(BaseSettings):
     )
     log_content: bool = Field(
         default=False, description="Show texts in debug lines, and exceptions' messages in tracebacks."
+    )
+    otel_endpoint: Annotated[str, AfterValidator(collector)] = Field(
+        default_factory=lambda: os.environ.get(COLLECTOR_VARIABLE, ""),
+        json_schema_extra={"default": f"that of `{COLLECTOR_VARIABLE}`"},
+        description="The OpenTelemetry collector to send traces to, over HTTP; empty means none.",
     )
     metrics_public: bool = Field(
         default=False, description="Let other machines read the metrics, without encryption: the network of a cluster."

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final, Literal
 
+from memory_common.tracing import COLLECTOR_VARIABLE
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.paths import absolute
 
@@ -38,6 +39,11 @@ def is_source() -> bool:
 def secret(name: str) -> str | None:
     """Return what a section of a source calls `${env:NAME}`."""
     return os.environ.get(name)
+
+
+def standard_collector() -> str:
+    """Return the OpenTelemetry collector that all programs are told of; empty if there is none."""
+    return os.environ.get(COLLECTOR_VARIABLE, "")
 
 
 def time_zone() -> dict[str, str]:

@@ -10,6 +10,7 @@ from embedder_api.v1.address import SCHEME, is_loopback, is_network, network_pla
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
 from pydantic_settings import NoDecode
 
+from memory_common.tracing import collector
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import followed
@@ -66,6 +67,7 @@ def _whole_tls(ca: Path | None, settings: ValidationInfo) -> Path | None:
 
 
 DaemonAddress = Annotated[str, AfterValidator(_valid_address)]
+CollectorUrl = Annotated[str, AfterValidator(collector)]
 NamespaceName = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), BeforeValidator(_composed)]
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
 FilePath = Annotated[FolderPath, BeforeValidator(_file), AfterValidator(followed), Field(validate_default=True)]

@@ -30,10 +30,11 @@ from memory_common.utf8 import NOT_UTF8, is_text
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.urls import http_url
-from memory_mcp.environment import HOP_VARIABLE, named_by
+from memory_mcp.environment import HOP_VARIABLE, named_by, standard_collector
 from memory_mcp.setting_types import (
     AuthorityPath,
     Calls,
+    CollectorUrl,
     DaemonAddress,
     FilePath,
     FolderPath,
@@ -217,6 +218,11 @@ class Settings(BaseSettings):
         ge=0,
         le=300,
         description="Seconds that a server still serves once it is told to end; /readyz then says 503.",
+    )
+    otel_endpoint: CollectorUrl = Field(
+        default_factory=standard_collector,
+        json_schema_extra={"default": "that of `OTEL_EXPORTER_OTLP_ENDPOINT`"},
+        description="The OpenTelemetry collector that a server sends its traces to, over HTTP; empty: none is made.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged."

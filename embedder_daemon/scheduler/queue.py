@@ -20,6 +20,16 @@ RowResult = bytes | ItemError
 _ORDER = attrgetter("order")
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One forward pass with texts of a call; `began` is on the scheduler's clock."""
+
+    began: float
+    seconds: float
+    rows: int
+    """Texts in the batch, other calls' included."""
+
+
 @dataclass(slots=True, eq=False)
 class QueuedCall:
     """One caller's texts on their way through the scheduler."""
@@ -34,8 +44,8 @@ class QueuedCall:
     missing: int
     rows: list[Row] = field(default_factory=list)
     """Completed when all of its texts have a result."""
-    compute_s: float = 0.0
-    """Seconds of the forward passes with its rows."""
+    passes: list[Pass] = field(default_factory=list)
+    """The forward passes with its rows."""
     request_id: str = ""
     """Its names in the log."""
 

@@ -25,7 +25,7 @@ from embedder_daemon.scheduler.cost import CostModel
 from embedder_daemon.scheduler.lanes import Lanes
 from embedder_daemon.scheduler.packing import CALM_QUANTUM_S, CPU_ROWS, GPU_ROWS, BatchLimits, QueueLane, quantum_s
 from embedder_daemon.scheduler.quarantine import Quarantine
-from embedder_daemon.scheduler.queue import QueuedCall, Row, RowResult
+from embedder_daemon.scheduler.queue import Pass, QueuedCall, Row, RowResult
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
 
@@ -39,7 +39,14 @@ class Outcome:
 
     rows: list[RowResult]
     queue_s: float
-    compute_s: float
+    submitted: float
+    """On the scheduler's clock; so are the beginnings of the passes."""
+    passes: Sequence[Pass] = ()
+
+    @property
+    def compute_s(self) -> float:
+        """Seconds of the passes."""
+        return sum(each.seconds for each in self.passes)
 
 
 class Scheduler:
@@ -113,7 +120,7 @@ class Scheduler:
         if self._aborted:
             raise self._aborted
         if not texts:
-            return Outcome([], 0.0, 0.0)
+            return Outcome([], 0.0, self._clock())
         self._refuse_late(texts, keys, lane, client, deadline)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         call = QueuedCall(lane, client, deadline, self._clock(), done, [None] * len(texts), len(texts))
@@ -128,8 +135,9 @@ class Scheduler:
             await done
         finally:
             self._stats.expired += self._lanes.leave(call)
-        elapsed = self._clock() - call.submitted
-        return Outcome(cast(list[RowResult], call.results), max(0.0, elapsed - call.compute_s), call.compute_s)
+        elapsed, computed = self._clock() - call.submitted, sum(each.seconds for each in call.passes)
+        results = cast(list[RowResult], call.results)
+        return Outcome(results, max(0.0, elapsed - computed), call.submitted, call.passes)
 
     def _refuse_late(
         self, texts: Sequence[Encoded], keys: Sequence[bytes], lane: QueueLane, client: str, deadline: float
@@ -202,7 +210,7 @@ class Scheduler:
         ]:  # otherwise it was not a single forward pass
             self._model.learn(padded, len(batch), seconds)
         for call in {call for row in batch for call in row.waiters}:
-            call.compute_s += seconds
+            call.passes.append(Pass(started, seconds, len(batch)))
         return results
 
     async def _results(self, batch: list[Row]) -> list[RowResult]:

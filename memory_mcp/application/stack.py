@@ -26,7 +26,7 @@ def make_dispatcher(
 ) -> Dispatcher:
     """Return a server's dispatcher, with the middleware that the settings want.
 
-    errors → observe → authorize → rate limit → cache (tool results only) → the work
+    trace → errors → observe → authorize → rate limit → cache (tool results only) → the work
 
     Args:
         settings: decide which middleware is used.
@@ -48,7 +48,12 @@ def make_dispatcher(
     answer_tool: AnswerTool = RunTool(services)
     if settings.response_cache_enabled:
         answer_tool = ResponseCache(answer_tool, services, meter.looked_up if meter else None)
-    return Dispatcher(Errors(handler), answer_tool, latencies)
+    handler = Errors(handler)
+    if settings.otel_endpoint:
+        from memory_mcp.application.trace import Trace  # noqa: PLC0415 - not imported if it is off
+
+        handler = Trace(handler, settings.otel_endpoint)
+    return Dispatcher(handler, answer_tool, latencies)
 
 
 def make_local_dispatcher(services: Services) -> Dispatcher:

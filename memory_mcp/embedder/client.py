@@ -15,6 +15,7 @@ from embedder_api.v1 import wire
 from embedder_api.v1.contract import (
     CHOICE_KEY,
     CODE_OF,
+    DEADLINE_KEY,
     OUTDATED_KEY,
     REPLICA_KEY,
     REQUEST_ID_KEY,
@@ -25,6 +26,7 @@ from embedder_api.v1.contract import (
     ErrorCode,
 )
 
+from memory_common import tracing
 from memory_common.tls_files import TlsFiles
 from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
@@ -87,7 +89,12 @@ class GrpcEmbedder:
             SpaceMismatchError: the daemon serves another space.
             EmbedderError: the daemon returned no vectors, or invalid ones.
         """
-        deadline = time.monotonic() + budget_s
+        with tracing.child("embed", lane=lane.value, task=task.value, texts=len(texts)):
+            return await self._embed(texts, task, lane, time.monotonic() + budget_s, expected_space)
+
+    async def _embed(
+        self, texts: Sequence[str], task: Task, lane: Lane, deadline: float, expected_space: str | None
+    ) -> Embedding:
         await self._connection.ready(deadline)
         if self._connection.is_new:
             await self._check_wire(deadline)
@@ -99,9 +106,10 @@ class GrpcEmbedder:
             expected_space_id=expected_space or "",
             client=self._name,
         )
+        left_s = max(0.001, deadline - time.monotonic())
         try:
             response: pb.EmbedResponse = await self._connection.stub.Embed(
-                request, timeout=max(0.001, deadline - time.monotonic()), metadata=_about_request()
+                request, timeout=left_s, metadata=(*_about_request(), (DEADLINE_KEY, f"{left_s * 1000:.0f}"))
             )
         except grpc.aio.AioRpcError as error:
             self._connection.is_new = True
@@ -189,7 +197,8 @@ class GrpcEmbedder:
 def _about_request() -> tuple[tuple[str, str], ...]:
     """Return the metadata of a call: our version of the wire, the request id and the trace."""
     request_id = REQUEST_ID.get()
-    return (OUR_WIRE, *(((REQUEST_ID_KEY, request_id),) if request_id else ()), *TRACE.get().items())
+    trace = {**TRACE.get(), **tracing.headers()}
+    return (OUR_WIRE, *(((REQUEST_ID_KEY, request_id),) if request_id else ()), *trace.items())
 
 
 def to_error(error: grpc.aio.AioRpcError) -> EmbedderError:

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from memory_common import tracing
 from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.ports import Embedder, Snapshot, Snapshots
 from memory_mcp.search import fitting, results, steps
@@ -73,11 +74,14 @@ class SearchPipeline:
     async def run(self, query: SearchQuery) -> SearchAnswer:
         """Return the best memories; without vectors they are found by keywords, and the answer says why."""
         if query.mode == "keyword":
-            return await self._store.read(lambda it: self._by_keywords(it, query))
-        texts, space = await self._store.read(lambda it: (self._phrasings(it, query), it.space()))
+            with tracing.child("search by keywords"):
+                return await self._store.read(lambda it: self._by_keywords(it, query))
+        with tracing.child("phrase the query"):
+            texts, space = await self._store.read(lambda it: (self._phrasings(it, query), it.space()))
         embedding = self._embedder.embed(texts, space, query.embed_budget_s)
         vectors, phase = await asyncio.gather(embedding, self._keyword_phase_meanwhile(query, list(texts)))
-        return await self._store.read(lambda it: self._answer(it, query, phase, vectors))
+        with tracing.child("score meaning and rank"):
+            return await self._store.read(lambda it: self._answer(it, query, phase, vectors))
 
     def _by_keywords(self, snapshot: Snapshot, query: SearchQuery) -> SearchAnswer:
         phase = self._keyword_phase(snapshot, query, steps.parts_of(snapshot, query.filters))
@@ -95,7 +99,8 @@ class SearchPipeline:
         """Begin as soon as the query is on its way to the embedder; before, it would hold that up."""
         for _ in range(TURNS_TO_SEND):
             await asyncio.sleep(0)
-        return await self._store.read(lambda it: self._keyword_phase(it, query, parts))
+        with tracing.child("score keywords"):
+            return await self._store.read(lambda it: self._keyword_phase(it, query, parts))
 
     def _keyword_phase(self, snapshot: Snapshot, query: SearchQuery, parts: Sequence[Part]) -> KeywordPhase:
         route = steps.analyse(snapshot, query, self._policy)

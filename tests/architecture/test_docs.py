@@ -23,7 +23,7 @@ DOCUMENTS = [
     for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md", "packaging/README.md", "systemd/README.md")
 ] + sorted((ROOT / "docs").rglob("*.md"))
 FOREIGN = {
-    *("brew", "claude", "export", "launchctl", "pipx", "uv", "loginctl"),
+    *("brew", "claude", "export", "launchctl", "loginctl", "pip", "pipx", "ray", "serve", "uv"),
     *("createdb", "docker", "dropdb", "kubectl", "mkdir", "pg_restore", "psql"),
 }
 """Programs that are not ours, but that a page tells to run."""

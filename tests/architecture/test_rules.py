@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("memory_mcp", "embedder_daemon", "memory_common", "protos")
+PRODUCT = ("memory_mcp", "embedder_daemon", "memory_common", "protos", "deploy")
 
 
 def sources() -> Iterator[Path]:

@@ -42,6 +42,10 @@ REPLICA_KEY: Final = "replica"
 REQUEST_ID_KEY: Final = "memory-mcp-request-id"
 """Metadata of a call: the id of the request that it serves, for the daemon's log."""
 
+DEADLINE_KEY: Final = "deadline-ms"
+"""Metadata of an Embed call: milliseconds that the caller still waits, as decimal digits. gRPC tells a daemon the same;
+a service behind Ray Serve learns it from here alone."""
+
 TRACEPARENT_KEY: Final = "traceparent"
 """Metadata of a call: its place in a trace (W3C Trace Context), optionally with `tracestate`."""
 

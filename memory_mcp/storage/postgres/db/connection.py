@@ -19,6 +19,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from memory_common import tracing
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, locks, schema
@@ -106,7 +107,8 @@ class PostgresDatabase:
         Raises:
             StoreError: the database cannot be reached or read, or a newer version has migrated it.
         """
-        return await self._in_thread(lambda: self._read(work, patience_s))
+        with tracing.child("read the store", database="postgresql"):
+            return await self._in_thread(lambda: self._read(work, patience_s))
 
     async def write(self, work: Callable[[PgSession], T]) -> T:
         """Run work in one transaction; on return it is on disk. The work may be run more than once.
@@ -117,7 +119,8 @@ class PostgresDatabase:
         """
         if self.is_read_only:
             raise StoreError(f"{self.place} is read-only; unset MCP_MEMORY_READ_ONLY to write")
-        return await self._in_thread(lambda: self._write(work))
+        with tracing.child("write the store", database="postgresql"):
+            return await self._in_thread(lambda: self._write(work))
 
     async def run(self, work: Callable[[PgConnection], T]) -> T:
         """Run work outside any transaction, on a connection of its own to the server: what a transaction cannot do."""

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 import apsw
 
+from memory_common import tracing
 from memory_mcp.domain.errors import DiskFullError, StoreError
 from memory_mcp.storage.disk import is_writable
 from memory_mcp.storage.sqlite.db.file import (
@@ -267,7 +268,8 @@ class Database:
             StoreError: the file cannot be opened or read, or a newer version has migrated it.
         """
         checked = self._checked(work)
-        return await self._readers.run(lambda db: _in_snapshot(db, checked), is_search=is_search)
+        with tracing.child("read the store", database="sqlite"):
+            return await self._readers.run(lambda db: _in_snapshot(db, checked), is_search=is_search)
 
     async def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Run work in one transaction; on return it is on disk.
@@ -279,7 +281,8 @@ class Database:
             raise StoreError(f"{self.path} is read-only; unset MCP_MEMORY_READ_ONLY to write")
         checked = self._checked(work)
         try:
-            done = await asyncio.wrap_future(self._writer.submit(lambda db: in_transaction(db, checked)))
+            with tracing.child("write the store", database="sqlite"):
+                done = await asyncio.wrap_future(self._writer.submit(lambda db: in_transaction(db, checked)))
         except DiskFullError:
             self.is_full = True
             raise
