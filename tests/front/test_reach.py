@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from memory_mcp.domain.errors import ForbiddenError, NotFoundError
@@ -19,7 +17,7 @@ ANN = Reach("ann", only=("ann", "team", "all-hands"), writable=("ann", "team"))
 
 
 @pytest.fixture
-async def memories() -> AsyncIterator[Memories]:
+async def memories() -> Memories:
     """Give memories in four namespaces; each is called as its namespace, and all have one id in common."""
     made = Memories(
         FakeStore(FakeClock()),
@@ -30,7 +28,7 @@ async def memories() -> AsyncIterator[Memories]:
         for memory_id in (f"of-{namespace}", "shared-id"):
             stored = await made.store(NewMemory(f"{memory_id} in {namespace}", namespace=namespace, id=memory_id))
             assert isinstance(stored, Stored)
-    yield made
+    return made
 
 
 async def test_an_id_is_found_in_each_namespace_within_reach(memories: Memories) -> None:
@@ -75,7 +73,7 @@ def test_a_namespace_is_named_within_reach() -> None:
     )
     with pytest.raises(ForbiddenError, match="can only reach 'ann', 'team', 'all-hands'; name one of them"):
         ANN.of("others")
-    with pytest.raises(ForbiddenError, match="can only read 'all-hands'; name one of those .*: 'ann', 'team'"):
+    with pytest.raises(ForbiddenError, match=r"can only read 'all-hands'; name one of those .*: 'ann', 'team'"):
         ANN.to_write("all-hands")
     many = Reach.bound_to(*(f"n{number}" for number in range(30)))
     with pytest.raises(ForbiddenError, match="'n19' and 10 more"):

@@ -9,6 +9,7 @@ working fake in `tests/fakes/`, and a contract test in `tests/contracts/` that r
 Only `storage/` contains SQL. Another store has to pass the same contracts, and nothing above it changes.
 """
 
+from memory_mcp.domain.ports.audit import AuditLog, SupportsAudit
 from memory_mcp.domain.ports.changes import Changes
 from memory_mcp.domain.ports.chat import ChatModel
 from memory_mcp.domain.ports.documents import DocumentStore, SupportsDocuments
@@ -25,6 +26,7 @@ from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
     "AnnouncesChanges",
+    "AuditLog",
     "Changes",
     "ChartedStore",
     "ChatModel",
@@ -43,6 +45,7 @@ __all__ = [
     "Snapshot",
     "Snapshots",
     "Store",
+    "SupportsAudit",
     "SupportsBackup",
     "SupportsDocuments",
     "SupportsTidy",

@@ -33,6 +33,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
 from memory_mcp.storage.documents.store import StoredDocuments
+from memory_mcp.storage.postgres.audit import PostgresAudit
 from memory_mcp.storage.postgres.cache import CurrentCache
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
@@ -70,6 +71,11 @@ class PostgresStore:
         self._announcements = announcements
         self._documents = StoredDocuments(PostgresTransactions(database, machine))
         self._dumps = dumps.Dumps(direct_url or database.url)
+
+    @property
+    def audit(self) -> PostgresAudit:
+        """The audit in the same database."""
+        return PostgresAudit(self._database)
 
     @property
     def documents(self) -> StoredDocuments:
