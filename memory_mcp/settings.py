@@ -322,6 +322,20 @@ def tls_files(made: Settings) -> TlsFiles | None:
     return TlsFiles(cert, key, ca) if cert and key and ca and is_network(made.embedder_address) else None
 
 
+def postgres_url(made: Settings) -> str:
+    """Return the database of the store `postgres`.
+
+    Raises:
+        SettingsError: the settings name none.
+    """
+    if made.postgres_url is None:
+        raise SettingsError(
+            "MCP_MEMORY_POSTGRES_URL: the store `postgres` needs a database; name one like "
+            "postgresql://user:password@host/database"
+        )
+    return made.postgres_url
+
+
 def _as_text(made: Settings) -> Settings:
     """Return the settings if all paths are UTF-8.
 

@@ -73,7 +73,7 @@ async def revoke(visit: Visit, given: TokenId) -> Answer:
 
 
 async def _do(visit: Visit, work: Callable[[], T]) -> T:
-    """Use the file of the tokens in a thread: it may wait for a lock."""
+    """Use the tokens in a thread: they may wait for a lock or for a server."""
     return await visit.operate("tokens", lambda _: asyncio.to_thread(work), None)
 
 
