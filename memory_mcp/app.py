@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from memory_common.tls_files import TlsFiles
 from memory_mcp import background, environment
 from memory_mcp.application.transfer import ExportBackups
+from memory_mcp.context import project
 from memory_mcp.context.service import ContextService
 from memory_mcp.context.states import ContextState, Requests
 from memory_mcp.documents import folders as watched_folders
@@ -29,7 +30,15 @@ from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import ChatModel, ContextSources, Embedder, Store, SupportsDocuments, Tokens
+from memory_mcp.domain.ports import (
+    ChatModel,
+    ContextSources,
+    Embedder,
+    Identities,
+    Store,
+    SupportsDocuments,
+    Tokens,
+)
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -89,6 +98,36 @@ class DoctorOptions:
 def make_tokens(settings: Settings) -> Tokens:
     """Return the bearer tokens of HTTP clients; what is kept of them is read at the first call."""
     return factory.make_tokens(settings)
+
+
+def make_provider(settings: Settings, url: str) -> Identities | None:
+    """Return what knows the identity provider's tokens, if one is configured; it is asked at the first of them.
+
+    Args:
+        settings: name it.
+        url: by which clients reach this server, for which tokens have to be meant.
+
+    Raises:
+        SettingsError: what checks its tokens is not installed.
+    """
+    if settings.oidc_issuer is None:
+        return None
+    try:
+        from memory_mcp.oidc.identities import OidcIdentities, TokenRules  # noqa: PLC0415 - an extra
+        from memory_mcp.oidc.keys import ProviderKeys  # noqa: PLC0415 - likewise
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"{error.name} is not installed, which checks the tokens of MCP_MEMORY_OIDC_ISSUER; "
+            "pip install 'memory-mcp[oidc]'"
+        ) from error
+    rules = TokenRules(
+        settings.oidc_issuer,
+        settings.oidc_audience or url,
+        settings.oidc_algorithms,
+        settings.oidc_grants,
+        project.reach_of(settings.namespace).namespace,
+    )
+    return OidcIdentities(rules, ProviderKeys(settings.oidc_issuer))
 
 
 def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatModel:

@@ -57,9 +57,14 @@ class Reach:
         return self.only is not None
 
     @property
+    def is_everything(self) -> bool:
+        """Whether it may use and change all namespaces."""
+        return self.only is None and self.writable is None
+
+    @property
     def is_limited(self) -> bool:
-        """Whether there are memories that it may not read, or not change."""
-        return self.bound or self.writable is not None or self.joined is not None
+        """Whether there are memories that its calls do not change."""
+        return not self.is_everything or self.joined is not None
 
     def includes(self, namespace: str) -> bool:
         """Return whether it may use a namespace."""
@@ -188,18 +193,18 @@ class Principal:
     @property
     def is_operator(self) -> bool:
         """Whether it may do what concerns all namespaces."""
-        return self.may(Scope.ADMIN) and not self.reach.bound
+        return self.may(Scope.ADMIN) and self.reach.is_everything
 
     def require_operator(self) -> None:
         """Require the scope admin for all namespaces.
 
         Raises:
-            ForbiddenError: the caller lacks it, or is bound to one namespace.
+            ForbiddenError: the caller lacks it, or may not use and change all namespaces.
         """
         self.require(Scope.ADMIN)
-        if self.reach.bound:
+        if not self.reach.is_everything:
             raise ForbiddenError(
-                f"this covers all namespaces, but the token {self.name!r} is bound to one; "
+                f"this covers all namespaces, but the token {self.name!r} is bound to some; "
                 "use a token for all namespaces"
             )
 

@@ -125,7 +125,7 @@ class ConfiguredSources:
 
 
 def may_ask(principal: Principal, section: SourceSection) -> bool:
-    """Say whether a caller may ask a source: it has the scope, and reaches a namespace that is listed if it is bound."""
+    """Say whether a caller may ask a source: it has the scope, and reaches all namespaces or one that is listed."""
     reach = principal.reach
     return principal.may(section.scope) and (not reach.bound or any(map(reach.includes, section.namespaces)))
 

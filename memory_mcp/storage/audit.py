@@ -25,9 +25,7 @@ def to_line(row: tuple[object, ...]) -> AuditLine:
     key, at, principal, name, issuer, request, kind, outcome, ids, more = cast("_Row", row)
     who = {"principal": principal, "name": name, "issuer": issuer}
     kept = tuple(cast("list[str]", json.loads(ids)))
-    return AuditLine(
-        from_micros(at), **who, request=request, kind=kind, outcome=outcome, ids=kept, more=more, key=key
-    )
+    return AuditLine(from_micros(at), **who, request=request, kind=kind, outcome=outcome, ids=kept, more=more, key=key)
 
 
 def conditions(filters: AuditFilters, before: int | None, holds_id: str) -> tuple[str, dict[str, object]]:

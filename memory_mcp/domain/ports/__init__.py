@@ -15,6 +15,7 @@ from memory_mcp.domain.ports.chat import ChatModel
 from memory_mcp.domain.ports.documents import DocumentStore, SupportsDocuments
 from memory_mcp.domain.ports.embedder import Embedder
 from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
+from memory_mcp.domain.ports.identities import Identities
 from memory_mcp.domain.ports.leases import Leases
 from memory_mcp.domain.ports.optional import AnnouncesChanges, SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
@@ -35,6 +36,7 @@ __all__ = [
     "DocumentStore",
     "Embedder",
     "EmbeddingIndex",
+    "Identities",
     "IndexAndLeases",
     "Leases",
     "Maintainable",

@@ -9,7 +9,6 @@ from typing import Protocol, TypeVar
 
 from memory_mcp.domain.principal import Scope, Token
 
-
 T = TypeVar("T")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Final
 
@@ -15,7 +16,8 @@ from starlette.types import ASGIApp
 from memory_mcp import logs
 from memory_mcp.application.latencies import Latencies
 from memory_mcp.application.stack import make_dispatcher
-from memory_mcp.domain.ports import Tokens
+from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.ports import Identities, Tokens
 from memory_mcp.server.http.app import PATH, Front, ServePage, make_app
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.metrics_page import METRICS_PATH, MetricsPage
@@ -27,6 +29,15 @@ from memory_mcp.settings import Settings
 
 GOODBYE_S: Final = 5
 """Seconds that requests in progress get to finish after a signal; then streams are cut."""
+
+
+MakeProvider = Callable[[Settings, str], Identities | None]
+"""Returns what knows the identity provider's tokens, for the URL by which clients reach this server."""
+
+
+def no_provider(settings: Settings, url: str) -> None:
+    """Return None: the tokens are our own alone."""
+    del settings, url
 
 
 class _UvicornServer(uvicorn.Server):
@@ -46,7 +57,9 @@ class _UvicornServer(uvicorn.Server):
         self._ending()
 
 
-async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None) -> None:
+async def _serve(
+    settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None, make_provider: MakeProvider
+) -> None:
     listening = binding.listen()
     port: int = listening.getsockname()[1]
     services = LazyServices(settings)
@@ -58,6 +71,7 @@ async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: Ser
     protocol = Streamable(server, settings.http_max_body_bytes)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     front = Front(settings, dispatcher, services.get, tokens, binding, port)
+    front = replace(front, provider=make_provider(settings, front.public_url))
     app = make_app(front, services, protocol, pages, page)
     serving = _UvicornServer(_configured(app, binding), page.ending if page else lambda: None)
     _say(f"serving {front.url}{PATH}")
@@ -86,11 +100,25 @@ def _say(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def serve_http(settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None = None) -> None:
+def serve_http(
+    settings: Settings,
+    binding: Binding,
+    tokens: Tokens,
+    page: ServePage | None = None,
+    make_provider: MakeProvider = no_provider,
+) -> None:
     """Serve HTTP until a signal arrives, with the page if it is given.
 
     Raises:
-        SettingsError: cannot listen on the address.
+        SettingsError: cannot listen on the address, or clients cannot be told where it is.
     """
     logs.configure(settings)
-    asyncio.run(_serve(settings, binding, tokens, page))
+    if settings.oidc_issuer and not (binding.is_local or settings.http_public_url):
+        raise SettingsError(
+            "MCP_MEMORY_HTTP_PUBLIC_URL: with an identity provider this server has to know its own name; set the URL "
+            "by which clients reach it, such as https://memory.example.org"
+        )
+    try:
+        asyncio.run(_serve(settings, binding, tokens, page, make_provider))
+    finally:
+        tokens.close()

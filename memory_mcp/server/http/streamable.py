@@ -59,8 +59,16 @@ class Streamable:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. The SDK gets its principal, and lets only that principal use the session."""
         principal: Principal = scope[PRINCIPAL]
-        access = AccessToken(token="", client_id=principal.id, scopes=[scope.value for scope in principal.scopes])
+        access = AccessToken(token="", client_id=_owner(principal), scopes=[scope.value for scope in principal.scopes])
         await self._app({**scope, "user": AuthenticatedUser(access)}, receive, send)
+
+
+def _owner(principal: Principal) -> str:
+    """Return whose a session is: a caller's whose rights have changed begins a new one.
+
+    What it subscribed to before could tell of namespaces that it has lost.
+    """
+    return repr((principal.id, sorted(principal.scopes), principal.reach))
 
 
 def check_names(hosts: Sequence[str], origins: Sequence[str]) -> Callable[[Request], Awaitable[Response | None]]:
