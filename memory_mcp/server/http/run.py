@@ -65,7 +65,12 @@ async def _serve(
     services = LazyServices(settings)
     metrics = Metrics() if settings.metrics_enabled else None
     dispatcher = make_dispatcher(
-        settings, services.get, rate_limited=True, meter=metrics, latencies=Latencies() if page else None
+        settings,
+        services.get,
+        rate_limited=True,
+        is_audited=True,
+        meter=metrics,
+        latencies=Latencies() if page else None,
     )
     server = make_server(settings, services, dispatcher, identify, is_local=False)
     protocol = Streamable(server, settings.http_max_body_bytes)
