@@ -182,13 +182,12 @@ def make_services(
     transfer = partial(Transfer, store, indexer)
     backups = Backups(store, backup_folder(settings), exports=ExportBackups(transfer))
     is_backed_up = settings.backup_enabled and not settings.is_copied_elsewhere
+    health = Registry() if health is None else health
     trail = audit.made(store, health, settings)
-
     keep_changes = timedelta(days=settings.changes_days)
     upkeep = Upkeep(store, backups if is_backed_up else None, keep_changes=keep_changes, audit=trail)
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     watching = Watching(store)
-    health = Registry() if health is None else health
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)

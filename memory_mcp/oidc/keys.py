@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -170,7 +171,9 @@ def _public(given: Mapping[str, object]) -> PublicKey | None:
     if given.get("use", "sig") != "sig" or given.get("kty") not in {"RSA", "EC", "OKP"} or "d" in given:
         return None
     try:
-        key = import_key({name: value for name, value in given.items() if isinstance(value, str | list)})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)  # weak keys are left out below
+            key = import_key({name: value for name, value in given.items() if isinstance(value, str | list)})
     except (JoseError, ValueError, TypeError, KeyError):
         return None
     if isinstance(key, RSAKey):
