@@ -87,10 +87,28 @@ def make_tokens(settings: Settings) -> Tokens:
 
 
 def make_provider(settings: Settings, url: str) -> Identities | None:
-    """Return what knows the tokens of the identity provider, meant for this URL; raises as `provider_of` does."""
-    from memory_mcp.oidc.configured import provider_of  # noqa: PLC0415 - over HTTP alone
+    """Return what knows the identity provider's tokens, if one is configured; it is asked at the first of them.
 
-    return provider_of(settings, url, reach_of(settings.namespace).namespace)
+    Args:
+        settings: name it.
+        url: by which clients reach this server, for which tokens have to be meant.
+
+    Raises:
+        SettingsError: what checks its tokens is not installed.
+    """
+    if settings.oidc_issuer is None:
+        return None
+    try:
+        from memory_mcp.oidc.identities import OidcIdentities, TokenRules  # noqa: PLC0415 - an extra
+        from memory_mcp.oidc.keys import ProviderKeys  # noqa: PLC0415 - likewise
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"{error.name} is not installed, which checks the tokens of MCP_MEMORY_OIDC_ISSUER; "
+            "pip install 'memory-mcp[oidc]'"
+        ) from error
+    audience, namespace = settings.oidc_audience or url, reach_of(settings.namespace).namespace
+    rules = TokenRules(settings.oidc_issuer, audience, settings.oidc_algorithms, settings.oidc_grants, namespace)
+    return OidcIdentities(rules, ProviderKeys(settings.oidc_issuer))
 
 
 def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatModel:

@@ -16,7 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
 from memory_mcp.domain.errors import ForbiddenError
-from memory_mcp.domain.ports.identities import Identity
+from memory_mcp.domain.ports.identities import Caller
 from memory_mcp.domain.principal import MAX_TOKEN_NAME, Principal
 from memory_mcp.http_settings import Grant
 from memory_mcp.oidc.grants import Claims, granted
@@ -55,7 +55,7 @@ class OidcIdentities:
         # Unknown parameters of a header are ignored, as RFC 7515 wants it; `crit` is not.
         self._registry = JWSRegistry(algorithms=list(rules.algorithms), strict_check_header=False)
 
-    async def identify(self, bearer: str) -> Identity | None:
+    async def identify(self, bearer: str) -> Caller | None:
         """Return who presents a token.
 
         Raises:
@@ -71,9 +71,9 @@ class OidcIdentities:
             raise ForbiddenError("no claim of this token grants anything here; ask who runs this server for access")
         scopes, reach = found
         principal = Principal(_id(self._rules.issuer, subject), _name(claims), scopes, reach, self._rules.issuer)
-        return Identity(principal, datetime.fromtimestamp(ends, UTC))
+        return Caller(principal, datetime.fromtimestamp(ends, UTC))
 
-    async def is_valid(self, identity: Identity) -> bool:
+    async def is_valid(self, identity: Caller) -> bool:
         """Return True: such a token is not revoked, it is short-lived."""
         del identity
         return True

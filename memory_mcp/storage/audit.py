@@ -11,7 +11,7 @@ from memory_mcp.storage.rows import from_micros, to_json, to_micros
 WRITTEN: Final = "at, principal, name, issuer, request, kind, outcome, ids, more"
 PURGED_AT_ONCE: Final = 1_000
 """Rows deleted in one transaction; other writers wait for it."""
-_Row = tuple[int, int, str, str, str, str, str, str, str, int]
+_AuditRow = tuple[int, int, str, str, str, str, str, str, str, int]
 
 
 def to_row(line: AuditLine) -> tuple[object, ...]:
@@ -22,7 +22,7 @@ def to_row(line: AuditLine) -> tuple[object, ...]:
 
 def to_line(row: tuple[object, ...]) -> AuditLine:
     """Convert a row of the key and the columns `WRITTEN`."""
-    key, at, principal, name, issuer, request, kind, outcome, ids, more = cast("_Row", row)
+    key, at, principal, name, issuer, request, kind, outcome, ids, more = cast("_AuditRow", row)
     who = {"principal": principal, "name": name, "issuer": issuer}
     kept = tuple(cast("list[str]", json.loads(ids)))
     return AuditLine(from_micros(at), **who, request=request, kind=kind, outcome=outcome, ids=kept, more=more, key=key)

@@ -10,7 +10,7 @@ from memory_mcp.domain.principal import Principal
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Caller:
     """The holder of a bearer token."""
 
     principal: Principal
@@ -21,7 +21,7 @@ class Identity:
 class Identities(Protocol):
     """Knows tokens of one or more kinds."""
 
-    async def identify(self, bearer: str) -> Identity | None:
+    async def identify(self, bearer: str) -> Caller | None:
         """Return who presents a token; None if it is not valid.
 
         Raises:
@@ -30,6 +30,6 @@ class Identities(Protocol):
         """
         ...
 
-    async def is_valid(self, identity: Identity) -> bool:
+    async def is_valid(self, identity: Caller) -> bool:
         """Return whether a token that has not expired still holds; False if that cannot be checked."""
         ...

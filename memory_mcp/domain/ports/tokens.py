@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from memory_mcp.domain.principal import Scope, Token
-
-T = TypeVar("T")
-
-
-async def ask(tokens: Tokens, question: Callable[[], T]) -> T:
-    """Return the answer of some tokens to an event loop, which is not to wait for a server."""
-    return await asyncio.to_thread(question) if tokens.waits else question()
-
 
 class Tokens(Protocol):
     """Keeps digests of tokens, never the tokens themselves.

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memory_mcp.domain.errors import ForbiddenError, MemoryMcpError
 from memory_mcp.domain.ports import Identities
-from memory_mcp.domain.ports.identities import Identity
+from memory_mcp.domain.ports.identities import Caller
 from memory_mcp.environment import HOP_HEADER
 from memory_mcp.server.http.challenge import Challenge
 from memory_mcp.server.http.errors import to_response
@@ -69,7 +69,7 @@ class Guard:
     def _of_anybody(self, request: Request) -> Response | None:
         return self._public.get(request.url.path.rstrip("/")) if request.method == "GET" else None
 
-    async def _identified(self, request: Request) -> Identity | Response:
+    async def _identified(self, request: Request) -> Caller | Response:
         """Return who calls, or why the request is refused."""
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         secret = given.strip()
@@ -81,7 +81,7 @@ class Guard:
             return to_response(error)
         return identity or self._challenge.unauthorized(shown=bool(secret))
 
-    async def _until_it_expires(self, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _until_it_expires(self, identity: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and end what is still open when its token does."""
         sending = _Sending(send, lambda: self._identities.is_valid(identity))
         limit = asyncio.timeout(_seconds_left(identity))
@@ -116,7 +116,7 @@ class _Sending:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _seconds_left(identity: Identity) -> float | None:
+def _seconds_left(identity: Caller) -> float | None:
     if identity.expires_at is None:
         return None
     return max(0.0, (identity.expires_at - datetime.now(UTC)).total_seconds())

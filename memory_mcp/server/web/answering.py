@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from memory_mcp.application.request import Request
 from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError
-from memory_mcp.domain.ports.tokens import ask
+from memory_mcp.server.http.identities import ask
 from memory_mcp.server.web.parts import Parts, check_csrf, check_site, json_body, query_of, refused, signed_out
 from memory_mcp.server.web.session import PageSession
 from memory_mcp.server.web.view import Action, AnyView, Stream
