@@ -41,7 +41,7 @@ def provider() -> Iterator[Provider]:
 def behind(serve: Serve, provider: Provider, **more: str) -> WebFront:
     """Serve, with the provider's tokens."""
     settings = {"MCP_MEMORY_OIDC_ISSUER": provider.issuer, "MCP_MEMORY_OIDC_GRANTS": json.dumps(GRANTS)}
-    return serve(**settings, **more)
+    return serve(**(settings | more))
 
 
 def get(url: str, token: str = "", path: str = "/mcp") -> httpx2.Response:
@@ -153,6 +153,20 @@ def test_wrong_and_forged_tokens_are_refused(serve: Serve, provider: Provider) -
     assert nobody.status_code == 403
     assert 'error="insufficient_scope"' in nobody.headers["www-authenticate"]
     assert get(front.url, good, "/metrics").status_code == 403
+
+
+def test_a_client_is_told_which_scope_would_do(serve: Serve, provider: Provider) -> None:
+    """Where the provider could grant it; a tool that needs none is answered."""
+    writing = {"claim": "scope", "value": "memory.write", "scopes": ["read", "write"], "namespaces": ["all-hands"]}
+    front = behind(serve, provider, MCP_MEMORY_OIDC_GRANTS=json.dumps([GRANTS[2], writing]))
+    with WebClient(front.url, provider.token("ann", front.url, scope="memory.read")) as reader:
+        assert reader.tool("memory_list")["total"] == 0
+        arguments = {"name": "memory_store", "arguments": {"content": "x"}}
+        refused = reader.post({"id": 7, "method": "tools/call", "params": arguments})
+        assert refused.status_code == 403
+        assert 'error="insufficient_scope", scope="memory.write"' in refused.headers["www-authenticate"]
+    with WebClient(front.url, provider.token("ann", front.url, scope="memory.read memory.write")) as writer:
+        assert writer.tool("memory_store", content="x")["created"]
 
 
 async def test_open_streams_end_when_the_token_does(serve: Serve) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from memory_mcp.domain.principal import Scope, Token
 
+
 class Tokens(Protocol):
     """Keeps digests of tokens, never the tokens themselves.
 

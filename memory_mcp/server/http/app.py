@@ -56,7 +56,9 @@ class Front:
     def resource(self) -> ProtectedResource | None:
         """What clients are told of the identity provider; None where there is none."""
         issuer = self.settings.oidc_issuer
-        return ProtectedResource(self.public_url, issuer, self.settings.oidc_grants) if issuer else None
+        if issuer is None or self.provider is None:
+            return None
+        return ProtectedResource(self.public_url, issuer, self.settings.oidc_grants)
 
 
 class ServePage(Protocol):

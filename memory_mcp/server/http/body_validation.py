@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from starlette.responses import Response
@@ -18,6 +18,8 @@ SESSION: Final = b"mcp-session-id"
 ENDING_S: Final = 0.5
 """Seconds that a request waits for one with the same id: a client may read an answer before the SDK is done with it."""
 
+Refuse = Callable[[Scope, Rpc | None], Response | None]
+"""Returns why a message is not passed on."""
 Running = tuple[bytes, str]
 """The session and the id of a request."""
 
@@ -25,8 +27,10 @@ Running = tuple[bytes, str]
 class BodyValidation:
     """Parses bodies as strictly as stdio parses lines; each body arrives whole and within its size limit."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, refuse: Refuse = lambda scope, message: None) -> None:
+        """Stand before an application; `refuse` may answer a valid message in its place."""
         self._app = app
+        self._refuse = refuse
         self._running: dict[Running, asyncio.Event] = {}
         """The requests in progress, with an event that is set at the end of each."""
 
@@ -42,6 +46,9 @@ class BodyValidation:
             message = invalid_request("id: another request with this id is in progress; use a new id")
         if isinstance(message, Refused):
             await Response(message.json(), 400, media_type="application/json")(scope, receive, send)
+            return
+        if refusal := self._refuse(scope, message):
+            await refusal(scope, receive, send)
             return
         with self._marked(running):
             await self._app(scope, _with(first, receive), send)

@@ -11,7 +11,6 @@ from memory_mcp.domain.ports import Identities, Tokens
 from memory_mcp.domain.ports.identities import Caller
 from memory_mcp.domain.principal import Reach
 
-
 T = TypeVar("T")
 
 

@@ -20,6 +20,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Identities, Tokens
 from memory_mcp.server.http.app import PATH, Front, ServePage, make_app
 from memory_mcp.server.http.binding import Binding
+from memory_mcp.server.http.challenge import Challenge
 from memory_mcp.server.http.metrics_page import METRICS_PATH, MetricsPage
 from memory_mcp.server.http.prometheus import Metrics
 from memory_mcp.server.http.streamable import Streamable, identify
@@ -73,10 +74,10 @@ async def _serve(
         latencies=Latencies() if page else None,
     )
     server = make_server(settings, services, dispatcher, identify, is_local=False)
-    protocol = Streamable(server, settings.http_max_body_bytes)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     front = Front(settings, dispatcher, services.get, tokens, binding, port)
     front = replace(front, provider=make_provider(settings, front.public_url))
+    protocol = Streamable(server, settings.http_max_body_bytes, Challenge(front.resource))
     app = make_app(front, services, protocol, pages, page)
     serving = _UvicornServer(_configured(app, binding), page.ending if page else lambda: None)
     _say(f"serving {front.url}{PATH}")

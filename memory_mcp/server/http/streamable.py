@@ -22,7 +22,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from memory_mcp.domain.errors import ForbiddenError
 from memory_mcp.domain.principal import Principal
 from memory_mcp.server.http.body_validation import BodyValidation
+from memory_mcp.server.http.challenge import Challenge
 from memory_mcp.server.http.guard import PRINCIPAL
+from memory_mcp.server.http.step_up import step_up
 from memory_mcp.server.mcp.adapter import Context
 
 MAX_SESSIONS: Final = 1_000
@@ -43,11 +45,14 @@ async def identify(ctx: Context) -> Principal:
 class Streamable:
     """An ASGI application that speaks MCP; requests have passed the guard."""
 
-    def __init__(self, server: Server[dict[str, object]], max_body_bytes: int) -> None:
+    def __init__(self, server: Server[dict[str, object]], max_body_bytes: int, challenge: Challenge) -> None:
+        """Serve; `challenge` tells a client that lacks a scope how to get it."""
         self._manager = StreamableHTTPSessionManager(
             server, max_request_body_size=max_body_bytes, max_sessions=MAX_SESSIONS
         )
-        validated = BodyValidation(self._manager.handle_request)
+        validated = BodyValidation(
+            self._manager.handle_request, lambda scope, message: step_up(scope[PRINCIPAL], message, challenge)
+        )
         self._app: ASGIApp = RequestBodyLimitMiddleware(validated, max_body_bytes)
 
     @contextlib.asynccontextmanager

@@ -68,6 +68,13 @@ def request_id(message: Message | Refused | None) -> types.RequestId | None:
     return message.id if isinstance(message, types.JSONRPCRequest) else None
 
 
+def asked_for(message: Message | None) -> tuple[str, object] | None:
+    """Return a request's method, and the name in its parameters; None for what is no request."""
+    if not isinstance(message, types.JSONRPCRequest):
+        return None
+    return message.method, (message.params or {}).get("name")
+
+
 def _parse_loosely(text: bytes) -> object:
     """Parse what is almost JSON (a lone surrogate, NaN), to find its id."""
     with contextlib.suppress(ValueError, RecursionError):

@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from memory_mcp.application.request import Request
 from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, MemoryMcpError, StoreError
-from memory_mcp.server.http.identities import ask
 from memory_mcp.domain.principal import Principal, Reach, Scope, Token
+from memory_mcp.server.http.identities import ask
 from memory_mcp.server.web.answering import guarded
 from memory_mcp.server.web.parts import Parts, check_site, json_body, refused
 from memory_mcp.server.web.session import Opened, PageSession
