@@ -27,7 +27,7 @@ Running = tuple[bytes, str]
 class BodyValidation:
     """Parses bodies as strictly as stdio parses lines; each body arrives whole and within its size limit."""
 
-    def __init__(self, app: ASGIApp, refuse: Refuse = lambda scope, message: None) -> None:
+    def __init__(self, app: ASGIApp, refuse: Refuse | None = None) -> None:
         """Stand before an application; `refuse` may answer a valid message in its place."""
         self._app = app
         self._refuse = refuse
@@ -47,7 +47,7 @@ class BodyValidation:
         if isinstance(message, Refused):
             await Response(message.json(), 400, media_type="application/json")(scope, receive, send)
             return
-        if refusal := self._refuse(scope, message):
+        if self._refuse and (refusal := self._refuse(scope, message)):
             await refusal(scope, receive, send)
             return
         with self._marked(running):
