@@ -254,11 +254,11 @@ def test_scopes_hold_where_they_were_granted() -> None:
     claims = {"sub": "ann", "scope": "openid memory.read", "groups": ["x"]}
     found = granted(claims, GRANTS, "default")
     assert found == (
-        {READ, WRITE},
+        frozenset({READ, WRITE}),
         Reach("person-ann", only=("person-ann", "all-hands"), writable=("person-ann",)),
     )
     assert granted({"scope": "memory.read"}, GRANTS, "default") == (
-        {READ},
+        frozenset({READ}),
         Reach("all-hands", only=("all-hands",), writable=()),
     )
 
@@ -266,7 +266,7 @@ def test_scopes_hold_where_they_were_granted() -> None:
 def test_a_star_is_all_namespaces() -> None:
     """With a role in an object, as Keycloak has it; to read all is not to change all."""
     operator = granted({"realm_access": {"roles": ["operator"]}}, GRANTS, "home")
-    assert operator == ({ADMIN}, Reach("home"))
+    assert operator == (frozenset({ADMIN}), Reach("home"))
     auditor = Grant(claim="roles", value="auditor", scopes=(READ,), namespaces=("*",))
     boss = Grant(claim="roles", value="boss", scopes=(ADMIN,), namespaces=("team-a",))
     found = granted({"roles": ["auditor", "boss"]}, (auditor, boss), "home")

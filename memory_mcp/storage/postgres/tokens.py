@@ -32,7 +32,7 @@ class TokenTable:
         self._now = now
 
     def all(self) -> list[Token]:
-        return self._found("true ORDER BY created_at, id")
+        return self._found("true ORDER BY key")
 
     def holder(self, secret: str) -> Token | None:
         """Return the token; it is looked up by its digest, so that the time tells nothing of the secret."""
@@ -69,7 +69,7 @@ class TokenTable:
         def work(db: PgSession) -> list[Token]:
             db.reach_all()
             query = f"""DELETE FROM tokens WHERE id = (
-                SELECT id FROM tokens WHERE %s IN (name, id) ORDER BY created_at, id LIMIT 1) RETURNING {_COLUMNS}"""  # noqa: S608 - constants
+                SELECT id FROM tokens WHERE %s IN (name, id) ORDER BY key LIMIT 1) RETURNING {_COLUMNS}"""  # noqa: S608 - constants
             return [_to_token(row) for row in db.rows(query, (named,))]
 
         gone = self._database.write_here(work)

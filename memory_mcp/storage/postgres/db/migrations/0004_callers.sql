@@ -1,6 +1,7 @@
 -- Who may call over HTTP, and who did: neither is of a namespace, so a transaction sees them only where it reaches all.
 CREATE TABLE tokens (
-  id         text COLLATE "C" PRIMARY KEY,
+  key        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id         text COLLATE "C" NOT NULL UNIQUE,
   name       text COLLATE "C" NOT NULL UNIQUE,
   digest     text COLLATE "C" NOT NULL UNIQUE, -- SHA-256 of the token in hexadecimal
   scopes     text COLLATE "C" NOT NULL,        -- a JSON array
