@@ -16,6 +16,7 @@ from tests.e2e.conftest import Command, command, environment, folder, forks, ser
 from tests.e2e.test_postgres import database
 from tests.e2e.web import ACCEPT, HELLO, WebClient, WebFront
 from tests.fakes.issuer import signed, signed_with_public_key, unsigned
+from tests.front.sources.web_server import web_server
 from tests.services.postgres import Postgres
 from tests.services.provider import Provider, provider_of
 
@@ -211,3 +212,25 @@ async def test_fronts_of_a_database_share_their_tokens(
     assert [get(front.url, made["token"]).status_code for front in fronts] == [401, 401]
     [line] = await lines_of(command, "--id", "mine")
     assert (line["name"], line["request"]) == ("phone", "memory_store")
+
+
+async def test_a_token_goes_no_further(serve: Serve, provider: Provider) -> None:
+    """A source that is asked for somebody gets nothing of their token."""
+    async with web_server() as source:
+        wiki = {
+            "kind": "http",
+            "url": f"http://127.0.0.1:{source.port}/notes?q={{query}}",
+            "items": "$[*]",
+            "text": "$.body",
+            "namespaces": ["person-ann"],
+        }
+        front = behind(serve, provider, MCP_MEMORY_SOURCES=json.dumps({"wiki": wiki}))
+        token = await asyncio.to_thread(provider.token, "ann", front.url)
+        with WebClient(front.url, token) as ann:
+            asked = await asyncio.to_thread(ann.tool, "memory_context", query="boat", budget_ms=10_000)
+        assert [each["name"] for each in asked["sources"]] == ["memory", "wiki"]
+        assert source.requests
+        sent = str(source.requests)
+        assert token not in sent
+        assert token.split(".")[1] not in sent
+        assert not any("authorization" in {name.lower() for name in headers} for _, _, headers, _ in source.requests)
