@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from memory_mcp.domain.checks import SETTINGS
+from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.health.registry import Registry
 from memory_mcp.maintenance import backups as backup_files
@@ -63,7 +64,20 @@ def register_machine(
     hooks.register(registry)
     if settings.storage_backend != POSTGRES:
         tokens.register(named, settings.tokens_path)
+    if settings.oidc_issuer:
+        _register_provider(named, settings.oidc_issuer)
     sandbox.register(named, unsandboxed=settings.ingest_unsandboxed)
+
+
+def _register_provider(registry: Registry, issuer: str) -> None:
+    try:
+        from memory_mcp.oidc import keys  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        cause = f"{error.name} is not installed, which checks the tokens of MCP_MEMORY_OIDC_ISSUER"
+        lacking = Finding(Condition.FAILED, "not installed", cause, "pip install 'memory-mcp[oidc]'")
+        registry.add_blocking("provider", lambda _: lacking)
+    else:
+        keys.register(registry, keys.ProviderKeys(issuer))
 
 
 def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:

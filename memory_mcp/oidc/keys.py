@@ -14,8 +14,11 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from memory_mcp.domain.checks import Inquiry
 from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.urls import is_encrypted, is_loopback
+from memory_mcp.health.registry import Registry
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 MAX_BYTES: Final = 512 * 1024
@@ -130,6 +133,20 @@ class ProviderKeys:
             is_url = False
         if not is_url or not (is_encrypted(url) or (is_loopback(url) and is_loopback(self.issuer))):
             raise SettingsError(f"it names {url[:200]!r} for its keys, which is not https")
+
+
+def register(registry: Registry, keys: ProviderKeys) -> None:
+    """Register the check of the provider."""
+
+    async def look(inquiry: Inquiry) -> Finding:
+        del inquiry
+        try:
+            await keys.find(None)
+        except SettingsError as error:
+            return Finding(Condition.FAILED, "unusable", *error.told())
+        return Finding(Condition.OK, "reachable", detail=f"{keys.issuer} has keys for signatures")
+
+    registry.add("provider", look)
 
 
 async def _body(client: httpx2.AsyncClient, url: str) -> bytes:

@@ -13,10 +13,11 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from memory_mcp.domain.errors import ForbiddenError, SettingsError
 from memory_mcp.domain.principal import Reach, Scope
+from memory_mcp.health.registry import Registry
 from memory_mcp.http_settings import Grant
 from memory_mcp.oidc.grants import granted
 from memory_mcp.oidc.identities import OidcIdentities, TokenRules
-from memory_mcp.oidc.keys import AGAIN_S, FRESH_S, OLDEST_S, ProviderKeys
+from memory_mcp.oidc.keys import AGAIN_S, FRESH_S, OLDEST_S, ProviderKeys, register
 from memory_mcp.settings import load
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import AUDIENCE, ISSUER, FakeIssuer, signed, signed_with_public_key, unsigned
@@ -208,6 +209,18 @@ async def test_a_provider_that_answers_wrongly_lets_nobody_in(
     issuer.answers[path] = answer
     with pytest.raises(SettingsError, match=said):
         await identities.identify(issuer.token())
+
+
+async def test_doctor_asks_the_provider(issuer: FakeIssuer, clock: FakeClock) -> None:
+    """It says that it answers, or what is wrong and what fixes it."""
+    for answer, said in ((None, "reachable"), (httpx2.Response(500), "unusable")):
+        if answer is not None:
+            issuer.answers["/keys"] = answer
+        registry = Registry()
+        register(registry, ProviderKeys(ISSUER, clock, issuer.transport))
+        finding = (await registry.machine(20)).parts["provider"]
+        assert finding.state == said
+    assert ("answers 500" in finding.cause, "MCP_MEMORY_OIDC_ISSUER" in finding.fix) == (True, True)
 
 
 async def test_only_public_keys_for_signatures_count(issuer: FakeIssuer, clock: FakeClock) -> None:

@@ -21,10 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_mcp.domain.errors import ForbiddenError
 from memory_mcp.domain.principal import Principal
-from memory_mcp.server.http.body_validation import BodyValidation
+from memory_mcp.server.http.body_validation import BodyValidation, step_up
 from memory_mcp.server.http.challenge import Challenge
 from memory_mcp.server.http.guard import PRINCIPAL
-from memory_mcp.server.http.step_up import step_up
 from memory_mcp.server.mcp.adapter import Context
 
 MAX_SESSIONS: Final = 1_000
