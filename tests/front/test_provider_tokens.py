@@ -12,6 +12,7 @@ from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from memory_mcp.domain.errors import ForbiddenError, SettingsError
+from memory_mcp.domain.models import Finding
 from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.health.registry import Registry
 from memory_mcp.http_settings import Grant
@@ -213,14 +214,17 @@ async def test_a_provider_that_answers_wrongly_lets_nobody_in(
 
 async def test_doctor_asks_the_provider(issuer: FakeIssuer, clock: FakeClock) -> None:
     """It says that it answers, or what is wrong and what fixes it."""
-    for answer, said in ((None, "reachable"), (httpx2.Response(500), "unusable")):
-        if answer is not None:
-            issuer.answers["/keys"] = answer
+
+    async def told() -> Finding:
         registry = Registry()
         register(registry, ProviderKeys(ISSUER, clock, issuer.transport))
-        finding = (await registry.machine(20)).parts["provider"]
-        assert finding.state == said
-    assert ("answers 500" in finding.cause, "MCP_MEMORY_OIDC_ISSUER" in finding.fix) == (True, True)
+        return (await registry.machine(20)).parts["provider"]
+
+    assert (await told()).state == "reachable"
+    issuer.answers["/keys"] = httpx2.Response(500)
+    finding = await told()
+    assert (finding.state, "answers 500" in finding.cause) == ("unusable", True)
+    assert "MCP_MEMORY_OIDC_ISSUER" in finding.fix
 
 
 async def test_only_public_keys_for_signatures_count(issuer: FakeIssuer, clock: FakeClock) -> None:
