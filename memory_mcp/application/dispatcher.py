@@ -45,7 +45,7 @@ class Dispatcher:
         Raises:
             MemoryMcpError: the code says what is wrong with the call or what failed.
         """
-        return await self._handler(call.request(lambda: self._answer_tool(call)))
+        return await self.present(call, lambda result: result)
 
     async def present(self, call: ToolCall[ArgumentsT, ResultT], view: Callable[[ResultT], T]) -> T:
         """Return a view of a tool's result; an error in the view is handled like one in the tool.
@@ -55,9 +55,12 @@ class Dispatcher:
         """
 
         async def work() -> T:
-            return view(await self._answer_tool(call))
+            result = await self._answer_tool(call)
+            request.concerns.extend(result.concerns)
+            return view(result)
 
-        return await self._handler(call.request(work))
+        request = call.request(work)
+        return await self._handler(request)
 
     async def run(self, request: Request[T]) -> T:
         """Answer a request that is not a tool call.

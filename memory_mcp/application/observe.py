@@ -39,7 +39,7 @@ class Observe:
         try:
             return await self._proceed(request)
         except BaseException as error:
-            outcome = _outcome(error)
+            outcome = outcome_of(error)
             raise
         finally:
             seconds = time.perf_counter() - begun
@@ -47,7 +47,7 @@ class Observe:
                 observer(request, outcome, seconds)
 
 
-def _outcome(error: BaseException) -> str:
+def outcome_of(error: BaseException) -> str:
     """Return one of a few words for how a request failed."""
     if isinstance(error, MemoryMcpError):
         return error.code

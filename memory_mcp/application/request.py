@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, Literal, Protocol, TypeVar
 
+from memory_mcp.domain.models import MAX_ID
 from memory_mcp.domain.principal import Principal, Scope
 from memory_mcp.tools.base import AnyTool, ArgumentsT, AskRoots, ResultT, Tool, no_roots, parse
 
@@ -32,6 +33,10 @@ class Request(Generic[T]):
     """None for requests that do not reach the store and have no limit."""
     arguments: Mapping[str, object] = field(default_factory=dict)
     tool: AnyTool | None = None
+    concerns: list[str] = field(default_factory=list)
+    """The ids of the memories and documents that it is about; the work adds those of its answer."""
+    is_audited: bool = False
+    """Whether the audit has a line of it even where it succeeds; it has one of all that are refused."""
 
 
 class Handler(Protocol):
@@ -83,4 +88,15 @@ class ToolCall(Generic[ArgumentsT, ResultT]):
         """Return this call as a request that `work` answers."""
         tool = self.tool
         kind: RequestKind = "bulk" if tool.bulk else "read" if tool.read_only else "write"
-        return Request(self.principal, tool.name, work, tool.scopes, kind, self.arguments, tool)
+        named = self.arguments.get("id")
+        return Request(
+            self.principal,
+            tool.name,
+            work,
+            tool.scopes,
+            kind,
+            self.arguments,
+            tool,
+            concerns=[named] if isinstance(named, str) and len(named) <= MAX_ID else [],
+            is_audited=True,
+        )

@@ -117,7 +117,7 @@ async def read(services: Services, address: Address, namespace: str) -> str:
     if address.kind == "stats":
         return _json(await services.memories.statistics(namespace))
     if address.kind == "memory":
-        whole = WholeMemory.of(await services.memories.get(address.of, Reach(namespace, bound=True)))
+        whole = WholeMemory.of(await services.memories.get(address.of, Reach.bound_to(namespace)))
         return whole.model_dump_json(exclude={"revisions", "older_revisions"})
     if address.kind == "document":
         return _json(await _document(services, address.of, namespace))
@@ -212,7 +212,7 @@ async def _about(services: Services, address: Address, namespace: str) -> object
     if address.kind == "stats":
         return await services.memories.statistics(namespace)
     if address.kind == "memory":
-        return shown(await services.memories.get(address.of, Reach(namespace, bound=True)))
+        return shown(await services.memories.get(address.of, Reach.bound_to(namespace)))
     if address.kind == "document":
         return await _document(services, address.of, namespace)
     filters, limit = _selected(address, namespace)
@@ -228,7 +228,7 @@ async def _document(services: Services, document_id: str, namespace: str) -> dic
     """
     if services.ingesting is None:
         raise NotFoundError("id: this store keeps no documents")
-    reach = Reach(namespace, bound=True)
+    reach = Reach.bound_to(namespace)
     document, sections = await services.ingesting.show(document_id, reach, SHOWN_SECTIONS)
     shown_sections: list[dict[str, object]] = [
         {"id": section.memory_id, "section": start_of(" › ".join(section.heading), SHOWN_HEADING), "page": section.page}

@@ -21,17 +21,19 @@ def make_dispatcher(
     services: GetServices,
     *,
     rate_limited: bool,
+    is_audited: bool = False,
     meter: Meter | None = None,
     latencies: Latencies | None = None,
 ) -> Dispatcher:
     """Return a server's dispatcher, with the middleware that the settings want.
 
-    trace → errors → observe → authorize → rate limit → cache (tool results only) → the work
+    trace → errors → observe → audit → authorize → rate limit → cache (tool results only) → the work
 
     Args:
         settings: decide which middleware is used.
         services: builds the services on first use.
         rate_limited: the default if the settings leave it open.
+        is_audited: whether the audit is written, if it is on.
         meter: counts calls and cache lookups, if given.
         latencies: hears how long calls take, if given.
     """
@@ -43,6 +45,10 @@ def make_dispatcher(
 
         handler = RateLimit(handler, settings, services)
     handler = Authorize(handler)
+    if is_audited:
+        from memory_mcp.application.audit import Audit  # noqa: PLC0415 - over HTTP alone
+
+        handler = Audit(handler, services)
     if observers := _observers(settings, meter, latencies):
         handler = Observe(handler, observers)
     answer_tool: AnswerTool = RunTool(services)

@@ -37,6 +37,7 @@ EXIT_CODES: Final = {
 }
 
 COMMANDS: Final = {
+    "audit": "memory_mcp.cli.audit:audit",
     "ask": "memory_mcp.cli.ask:ask",
     "backup": "memory_mcp.cli.copies:backup",
     "completion": "memory_mcp.cli.completion:completion",

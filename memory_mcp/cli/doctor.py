@@ -10,11 +10,12 @@ from typing import Final
 import click
 
 from memory_mcp import settings
-from memory_mcp.app import DoctorOptions, examine_machine
+from memory_mcp.app import examine_machine
 from memory_mcp.cli.session import CODES, as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.machine_checks import DoctorOptions
 from memory_mcp.settings import Settings
 
 SECONDS: Final = 1.0

@@ -60,14 +60,14 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
         serve_stdio(loaded, problem)
         return WRONG_USAGE if problem else 0
     with importing():
-        from memory_mcp.app import make_tokens  # noqa: PLC0415 - all parts, for HTTP alone
+        from memory_mcp.app import make_provider, make_tokens  # noqa: PLC0415 - all parts, for HTTP alone
         from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
         from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
         from memory_mcp.server.web.front import PageFront  # noqa: PLC0415 - likewise
 
     tokens = make_tokens(loaded)
-    if not tokens.all():
+    if not loaded.oidc_issuer and not tokens.all():
         click.echo("memory-mcp: there is no token yet; `memory-mcp token create NAME` makes one", err=True)
     page = PageFront() if loaded.web_enabled else None
-    serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http), tokens, page)
+    serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http), tokens, page, make_provider)
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -17,8 +19,13 @@ from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import MAX_TOKEN_NAME, Scope, Token, checked_name
 
 
-def _tokens() -> Tokens:
-    return make_tokens(settings.load())
+@contextlib.contextmanager
+def _tokens() -> Iterator[Tokens]:
+    tokens = make_tokens(settings.load())
+    try:
+        yield tokens
+    finally:
+        tokens.close()
 
 
 @click.group()
@@ -50,7 +57,8 @@ def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: i
     """Create a token for NAME and show it once."""
     allowed = [Scope(scope) for scope in dict.fromkeys(scopes or ("read", "write"))]
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
-    secret, created = _tokens().create(name, allowed, namespace, expires_at)
+    with _tokens() as tokens:
+        secret, created = tokens.create(name, allowed, namespace, expires_at)
     say(
         f"{secret}\n{_describe(created)}; it is not shown again", {"token": secret, **_fields(created)}, as_json=as_json
     )
@@ -60,11 +68,12 @@ def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: i
 @as_json_option
 def list_(*, as_json: bool) -> None:
     """List the tokens without their secrets."""
-    tokens = _tokens().all()
+    with _tokens() as tokens:
+        found = tokens.all()
     if as_json:
-        print_data({"tokens": [_fields(each) for each in tokens]})
+        print_data({"tokens": [_fields(each) for each in found]})
         return
-    for each in tokens:
+    for each in found:
         click.echo(_describe(each))
 
 
@@ -73,7 +82,8 @@ def list_(*, as_json: bool) -> None:
 @as_json_option
 def revoke(*, name_or_id: str, as_json: bool) -> None:
     """Revoke a token; its holder is refused from now on."""
-    revoked = _tokens().revoke(nfc(name_or_id))
+    with _tokens() as tokens:
+        revoked = tokens.revoke(nfc(name_or_id))
     say(f"revoked {revoked.name} ({revoked.id})", _fields(revoked), as_json=as_json)
 
 

@@ -187,7 +187,7 @@ class Ingesting:
         Raises:
             NotFoundError: no job within reach has this id.
         """
-        return await self._store.job(job_id, reach.namespace, any_namespace=not reach.bound)
+        return await reach.find(lambda within, every: self._store.job(job_id, within, any_namespace=every))
 
     async def jobs(self, namespace: str, limit: int) -> list[IngestJob]:
         """Return the newest jobs, newest first."""
@@ -201,9 +201,9 @@ class Ingesting:
         """End a job; what was read stays. One that has ended stays as it is.
 
         Raises:
-            NotFoundError: no job within reach has this id.
+            NotFoundError: no job has this id where the caller may change something.
         """
-        job = await self.job(job_id, reach)
+        job = await self.job(job_id, reach.to_change())
         if job.state.is_final:
             return job
         try:
@@ -232,7 +232,7 @@ class Ingesting:
         Raises:
             NotFoundError: no document within reach has this id.
         """
-        return await self._store.document(document_id, reach.namespace, any_namespace=not reach.bound)
+        return await reach.find(lambda within, every: self._store.document(document_id, within, any_namespace=every))
 
     async def show(self, document_id: str, reach: Reach, limit: int) -> tuple[Document, list[SectionOutline]]:
         """Return a document with its first sections.
@@ -268,9 +268,10 @@ class Ingesting:
 
         Raises:
             NotFoundError: no document within reach has one of these ids; nothing was removed.
+            ForbiddenError: one is of a namespace that the caller may only read; likewise.
         """
         for document_id in document_ids:
-            await self.document(document_id, reach)
+            reach.to_write((await self.document(document_id, reach)).namespace)
         return await self._store.remove_documents(list(dict.fromkeys(document_ids)))
 
     async def remove_missing(self, namespace: str) -> int:
@@ -302,9 +303,11 @@ class Ingesting:
         """Keep a folder current no longer; its documents stay.
 
         Raises:
-            NotFoundError: no watch within reach has this id.
+            NotFoundError: no watch has this id where the caller may change something.
         """
-        watch = await self._store.remove_watch(watch_id, reach.namespace if reach.bound else None)
+        watch = await reach.to_change().find(
+            lambda within, every: self._store.remove_watch(watch_id, None if every else within)
+        )
         self.watches_changed.set()
         return watch
 

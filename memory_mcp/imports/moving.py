@@ -137,7 +137,7 @@ class MovingIn:
 
     async def _get(self, memory_id: str, namespace: str) -> Memory | None:
         try:
-            return await self._memories.get(memory_id, Reach(namespace, bound=True))
+            return await self._memories.get(memory_id, Reach.bound_to(namespace))
         except NotFoundError:
             return None
 
@@ -186,7 +186,7 @@ class MovingIn:
         if not (to_delete or undone.edited):
             raise TransferError(f"no memory here is of a run {run!r}; `metadata.import.run` of a memory names its run")
         for memory in to_delete:
-            undone.deleted += await self._memories.delete(memory.id, Reach(memory.namespace, bound=True), dry_run=False)
+            undone.deleted += await self._memories.delete(memory.id, Reach.bound_to(memory.namespace), dry_run=False)
         return undone
 
 

@@ -13,6 +13,7 @@ from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.ports import Maintainable, SupportsTidy
 from memory_mcp.health.registry import Registry
 from memory_mcp.logger import Logger
+from memory_mcp.maintenance.audit import AuditTrail
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.leases import Lease
 
@@ -36,6 +37,7 @@ class Upkeep:
 
     Args:
         keep_changes: how long the change log keeps a write; a later reader has to start over.
+        audit: knows itself how long it keeps a line.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Upkeep:
         backups: Backups | None,
         *,
         keep_changes: timedelta = KEEP_CHANGES,
+        audit: AuditTrail | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._backups = backups
         self._keep_changes = keep_changes
+        self._audit = audit
         self._clock = clock
         self._monotonic = monotonic
         self._due_at = monotonic() + FIRST_S
@@ -90,6 +94,8 @@ class Upkeep:
             log.info("purged memories deleted long ago", memories=purged)
         if pruned := await _until_none(self._store.prune_changes, now - self._keep_changes):
             log.info("pruned the change log", changes=pruned)
+        if self._audit is not None and (lines := await self._audit.purge()):
+            log.info("purged the audit", lines=lines)
         if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
             log.info("backed up the store", path=str(path))
         if isinstance(self._store, SupportsTidy):

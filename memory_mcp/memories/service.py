@@ -98,7 +98,7 @@ class Memories:
         Raises:
             NotFoundError: no memory within reach has this id.
         """
-        return await self._store.get(memory_id, reach.namespace, any_namespace=not reach.bound)
+        return await reach.find(lambda within, every: self._store.get(memory_id, within, any_namespace=every))
 
     async def revisions(self, memory: Memory, *, before: int | None = None, limit: int | None = None) -> list[Revision]:
         """Return what a memory was, oldest first: before a revision, and the last of it if there is a limit."""
@@ -151,10 +151,12 @@ class Memories:
             NotFoundError: no memory within reach has this id.
             ForbiddenError: it lies in a namespace that the caller only reads.
         """
-        if reach.joined is not None:
-            reach.own(await self.get(memory_id, reach))
-        filters = Filters(reach.namespace)
-        return await self._store.delete([memory_id], filters, dry_run=dry_run, any_namespace=not reach.bound)
+        namespace = reach.namespace
+        if reach.is_limited:
+            namespace = reach.own(await self.get(memory_id, reach)).namespace
+        return await self._store.delete(
+            [memory_id], Filters(namespace), dry_run=dry_run, any_namespace=not reach.is_limited
+        )
 
     async def delete_all(
         self, filters: Filters, *, dry_run: bool, on_progress: Callable[[int, int], Awaitable[None]]
@@ -184,7 +186,7 @@ class Memories:
         Raises:
             NotFoundError: it is not deleted, was purged, or is out of reach.
         """
-        return await self._store.deleted(memory_id, reach.namespace, any_namespace=not reach.bound)
+        return await reach.find(lambda within, every: self._store.deleted(memory_id, within, any_namespace=every))
 
     async def undelete(self, memory_id: str, reach: Reach, expected_revision: int | None = None) -> Memory:
         """Restore a deleted memory, with vectors if they are ready within the budget.
@@ -234,8 +236,8 @@ class Memories:
     async def namespaces_like(self, prefix: str, reach: Reach, limit: int) -> list[str]:
         """Return the first namespaces within reach with this prefix, in order."""
         begins = nfc(prefix)
-        if reach.bound:
-            return [reach.namespace] if reach.namespace.startswith(begins) else []
+        if reach.only is not None:
+            return sorted(name for name in reach.only if name.startswith(begins))[:limit]
         return await self._store.namespaces_like(begins, limit)
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:

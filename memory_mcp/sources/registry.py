@@ -125,9 +125,9 @@ class ConfiguredSources:
 
 
 def may_ask(principal: Principal, section: SourceSection) -> bool:
-    """Say whether a caller may ask a source: it has the scope, and is bound to no namespace that is not listed."""
+    """Say whether a caller may ask a source: it has the scope, and reaches all namespaces or one that is listed."""
     reach = principal.reach
-    return principal.may(section.scope) and (not reach.bound or reach.namespace in section.namespaces)
+    return principal.may(section.scope) and (not reach.bound or any(map(reach.includes, section.namespaces)))
 
 
 def _adapter(name: str, section: SourceSection, given: object, tools: Toolbox) -> SourceAdapter:

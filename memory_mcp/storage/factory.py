@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from memory_common import plugins
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Store, Tokens
-from memory_mcp.settings import STORE_GROUP, STORES, Settings
+from memory_mcp.settings import POSTGRES, STORE_GROUP, STORES, Settings, postgres_url
 from memory_mcp.storage.drivers import drivers
 
 Make = Callable[[Settings], Store]
 """The function behind an entry point; returns a store that opens nothing before its first call."""
+
+
+TOKEN_CONNECTIONS: Final = 2
+"""To the database of the tokens, beside the store's own: a call is let in while all of those work."""
 
 
 class MakeOurs(Protocol):
@@ -49,10 +53,25 @@ def _ours(name: str) -> MakeOurs:
 
 
 def make_tokens(settings: Settings) -> Tokens:
-    """Return the bearer tokens of HTTP clients; reads their file at the first call."""
+    """Return the bearer tokens of HTTP clients: in the store where several machines share it, else in a file.
+
+    They are read at the first call.
+    """
+    if settings.storage_backend == POSTGRES:
+        with drivers():
+            return _shared_tokens(settings)
     from memory_mcp.storage.tokens import TokenFile  # noqa: PLC0415 - a front over stdio does not need it
 
     return TokenFile(settings.tokens_path)
+
+
+def _shared_tokens(settings: Settings) -> Tokens:
+    from memory_mcp.storage.postgres.db.connection import PostgresDatabase  # noqa: PLC0415 - where it is chosen
+    from memory_mcp.storage.postgres.tokens import TokenTable  # noqa: PLC0415 - likewise
+
+    return TokenTable(
+        PostgresDatabase(postgres_url(settings), read_only=settings.read_only, connections=TOKEN_CONNECTIONS)
+    )
 
 
 def _whole(name: str, store: Store) -> Store:

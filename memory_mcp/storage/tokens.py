@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
 import secrets
 import shlex
@@ -23,13 +22,10 @@ from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, NotF
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.principal import Scope, Token
+from memory_mcp.storage.token_secrets import ID_BYTES, digest_of, new_secret
 
 if TYPE_CHECKING:
     from memory_mcp.health.registry import Registry
-
-SECRET_BYTES: Final = 32
-PREFIX: Final = "mm_"
-"""A prefix by which scanners find leaked tokens."""
 
 
 def _now() -> datetime:
@@ -44,7 +40,6 @@ class _Entry(BaseModel):
     id: str
     name: str
     digest: str
-    """SHA-256 of the token in hexadecimal; a token has 256 random bits, so no slower hash is needed."""
     scopes: tuple[Scope, ...]
     namespace: Annotated[str, AfterValidator(nfc)] | None
     created_at: datetime
@@ -66,10 +61,15 @@ class _File(BaseModel):
 class TokenFile:
     """See `domain.ports.Tokens`; rereads the file when it changes, so a revoked token is refused at once."""
 
+    waits: Final = False
+
     def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
         self._path = path
         self._now = now
         self._read: tuple[tuple[int, int, int], list[_Entry]] | None = None
+
+    def close(self) -> None:
+        """Nothing to let go of: the file is opened for each look."""
 
     def all(self) -> list[Token]:
         return [entry.token for entry in self._entries()]
@@ -97,7 +97,7 @@ class TokenFile:
 
     def holder(self, secret: str) -> Token | None:
         """Return the token that a client presented; compares all of them, so that the time reveals nothing."""
-        digest = _digest(secret)
+        digest = digest_of(secret)
         found = None
         for entry in self._entries():
             if hmac.compare_digest(entry.digest, digest) and self._is_alive(entry):
@@ -116,11 +116,11 @@ class TokenFile:
         self, name: str, scopes: Sequence[Scope], namespace: str | None, expires_at: datetime | None
     ) -> tuple[str, Token]:
         """Create a token; the file stores only its digest."""
-        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        secret = new_secret()
         entry = _Entry(
-            id=secrets.token_hex(4),
+            id=secrets.token_hex(ID_BYTES),
             name=name,
-            digest=_digest(secret),
+            digest=digest_of(secret),
             scopes=tuple(scopes),
             namespace=namespace,
             created_at=self._now(),
@@ -191,7 +191,3 @@ def look(path: Path, seconds: float) -> Finding:
     return Finding(
         Condition.OK, "private", detail=f"{len(TokenFile(path).all())} in {path}, readable by this user only"
     )
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +57,11 @@ class Result(BaseModel):
     def is_whole(self) -> bool:
         """Whether the result is complete; an incomplete one must not be cached."""
         return True
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """The ids of the memories and documents that it speaks of; they go into the audit."""
+        return ()
 
     @cached_property
     def rendered(self) -> Rendered:

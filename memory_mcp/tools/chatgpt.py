@@ -5,7 +5,7 @@ Their names, arguments and results are OpenAI's (https://platform.openai.com/doc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
@@ -46,6 +46,11 @@ class ChatGptSearchResult(_Json):
 
     results: list[Found]
 
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return the hits."""
+        return [found.id for found in self.results]
+
 
 class FetchArguments(Arguments):
     """Which memory."""
@@ -61,6 +66,11 @@ class FetchResult(_Json):
     text_: str = Field(serialization_alias="text")
     url: str
     metadata: Mapping[str, str]
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return its id."""
+        return [self.id]
 
 
 async def search(call: Call, arguments: ChatGptSearchArguments) -> ChatGptSearchResult:

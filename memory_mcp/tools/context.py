@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
@@ -82,6 +83,11 @@ class ContextResult(Result):
     def is_whole(self) -> bool:
         """Whether every source has answered."""
         return not self.degraded
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return those of its parts."""
+        return [part.id for part in self.items if part.id is not None]
 
     def text(self) -> str:
         """Return the block, and below it what is missing, as far as there is room."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Final
@@ -86,6 +86,11 @@ class DeleteResult(Result):
     def count(self) -> int:
         """The number of memories in all."""
         return len(self.ids) + self.left_out
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return those that were deleted."""
+        return self.ids
 
     def text(self) -> str:
         """Return the count, the interval of creation times and the first ids."""

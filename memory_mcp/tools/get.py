@@ -69,6 +69,11 @@ class WholeMemory(MemoryFields):
         }
         return "\n".join(f"{name}: {fact}" for name, fact in facts.items() if fact)
 
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return its id."""
+        return [self.id]
+
     def text(self) -> str:
         """Return the memory, how to read on, and its revisions."""
         parts = [self.heading(), self.content]

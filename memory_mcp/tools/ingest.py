@@ -7,7 +7,7 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
@@ -169,6 +169,11 @@ class IngestResult(Result):
     def is_degraded(self) -> bool:
         """Whether vectors of what was read may be missing."""
         return bool(self.sections and self.pending)
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return the documents."""
+        return [document.id for document in self.documents if document.id is not None]
 
     def text(self) -> str:
         """Return the counts, then a line for each document."""

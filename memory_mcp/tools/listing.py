@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field
@@ -35,6 +36,11 @@ class ListResult(Result):
     next_cursor: str | None
     total: int
     shortened: int = Field(description="Number of shortened memories")
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return those of the page."""
+        return [memory.id for memory in self.memories]
 
     def text(self) -> str:
         """Return the list and how to continue."""

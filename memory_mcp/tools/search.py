@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import unquote
 
@@ -145,6 +146,11 @@ class SearchResult(Result):
     def is_whole(self) -> bool:
         """Whether vectors were used, if the mode needs them."""
         return not self.degraded
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return the hits."""
+        return [hit.id for hit in self.results]
 
     def text(self) -> str:
         """Return the hits, best first, and remarks."""

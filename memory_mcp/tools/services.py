@@ -13,6 +13,7 @@ from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.domain.ports import ContextSources
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry
+from memory_mcp.maintenance.audit import AuditTrail
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
@@ -62,3 +63,5 @@ class Services:
     ingest_rules: IngestRules
     timeline: Timeline
     maps: Maps
+    audit: AuditTrail | None = None
+    """None: the store keeps none, or it is turned off."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -71,6 +72,11 @@ class StoreResult(Result):
         """Convert the store's answer."""
         return cls(id=stored.id, created=stored.created, merged=list(stored.merged), embedded=stored.embedded)
 
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return its id."""
+        return [self.id]
+
     def text(self) -> str:
         """Return what happened, in one line."""
         vector = "" if self.embedded else f"; {PENDING}"
@@ -136,6 +142,11 @@ class StoreManyResult(Result):
     """The outcome for each item, in order."""
 
     items: list[StoredItem | RefusedItem]
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return those that were stored."""
+        return [item.id for item in self.items if isinstance(item, StoredItem)]
 
     def text(self) -> str:
         """Return the counts, then a line for each item by its index: refused first, then duplicates, then new ones."""

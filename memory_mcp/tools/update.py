@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar
 
@@ -60,6 +60,11 @@ class UpdateResult(Result):
     conversation_id: str | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def concerns(self) -> Sequence[str]:
+        """Return its id."""
+        return [self.id]
 
     def text(self) -> str:
         """Return the new revision."""

@@ -28,11 +28,13 @@ NAMED = {
     "ContextSources": r"((self|services)\.)?_?sources",
     "RateCounter": r"services\.shared\.rates",
     "SharedCache": r"self\._cache",
-    "Tokens": r"(self\.)?_?tokens|_tokens\(\)",
+    "Tokens": r"((self|front|visit)\.)?_?tokens",
+    "Identities": r"(\(?self\._provider .*|self\._identities)",
+    "AuditLog": r"self\._kept",
     "ChatModel": r"(self\.)?_?model",
 }
 """What the program calls an object of a port where it uses it; all others are parts of a store."""
-OUTSIDE = ("storage/sqlite/", "storage/tokens.py", "llm/", "shared/", "domain/ports/")
+OUTSIDE = ("storage/sqlite/", "storage/postgres/", "storage/tokens.py", "llm/", "shared/", "domain/ports/")
 """The implementations, and the ports themselves."""
 
 

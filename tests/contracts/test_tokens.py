@@ -1,8 +1,8 @@
-"""The tokens' port: what the file of tokens and its fake promise."""
+"""The tokens' port: what the file of tokens, the table of a database and the fake promise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,18 +14,22 @@ from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.storage.tokens import TokenFile
 from tests.fakes.clock import FakeClock
 from tests.fakes.tokens import FakeTokens
+from tests.services.postgres import token_table
 
 BOTH = (Scope.READ, Scope.WRITE)
 
 
-@pytest.fixture(params=["file", "fake"])
-def tokens(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Tokens:
+@pytest.fixture(params=["file", "fake", pytest.param("table", marks=pytest.mark.services)])
+def tokens(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Tokens]:
     """Give one implementation after the other, empty."""
     made: dict[str, Callable[[], Tokens]] = {
         "file": lambda: TokenFile(tmp_path / "tokens.json", lambda: now(clock)),
         "fake": lambda: FakeTokens(clock),
+        "table": lambda: token_table(request.getfixturevalue("postgres"), lambda: now(clock)),
     }
-    return made[request.param]()
+    empty = made[request.param]()
+    yield empty
+    empty.close()
 
 
 def now(clock: FakeClock) -> datetime:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from memory_mcp.domain.models import Condition, Finding
+from tests.fakes.audit import FakeAudit
 from tests.fakes.changes import FakeChanges
 from tests.fakes.embedding_index import FakeEmbeddingIndex
 from tests.fakes.jobs import FakeDocumentStore
@@ -22,6 +23,7 @@ class FakeStore(FakeRecords, FakeSnapshots, FakeEmbeddingIndex, FakeChanges, Fak
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__(Shelves(clock))
         self.documents = FakeDocumentStore(self.shelves)
+        self.audit = FakeAudit()
 
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Say that all is well but what waits."""

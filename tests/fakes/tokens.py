@@ -18,6 +18,11 @@ class FakeTokens:
         self._tokens: dict[str, Token] = {}
         self._numbers = count(1)
 
+    waits = False
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
     def all(self) -> list[Token]:
         """Return every token."""
         return list(self._tokens.values())

@@ -160,7 +160,7 @@ async def test_nothing_out_of_reach_is_changed(memories: Memories) -> None:
     await put(memories, "a", namespace="there")
     await put(memories, "b", namespace="there")
     await memories.delete("b", Reach("there"), dry_run=False)
-    bulk = Bulk(memories, Reach("here", bound=True))
+    bulk = Bulk(memories, Reach.bound_to("here"))
     for action in (BulkAction("tag", ("new",)), BulkAction("delete")):
         assert [one.id for one in (await bulk.apply(action, ["a"])).refused] == ["a"]
     assert [one.id for one in (await bulk.apply(BulkAction("restore"), ["b"])).refused] == ["b"]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from memory_mcp.app import DoctorOptions, examine_machine, make_services
+from memory_mcp.app import examine_machine, make_services
 from memory_mcp.domain.checks import Inquiry, Look, View, skipped
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Totals
 from memory_mcp.domain.ports import Store
 from memory_mcp.domain.principal import local_user
 from memory_mcp.health.registry import Registry
+from memory_mcp.machine_checks import DoctorOptions
 from memory_mcp.processes import is_front
 from memory_mcp.settings import STORES, Settings, defaults, load
 from memory_mcp.tools.base import Call

@@ -273,7 +273,7 @@ async def test_a_caller_names_configured_sources_within_its_reach(start: Start) 
     secret = FakeSource("secret", items=[WIKI], reachable_by=frozenset({"boss"}))
     services = start(FakeSource("wiki", items=[WIKI]), secret)
     await stored(services, memory("The boat lies in Kiel.", 1))
-    guest = Principal("g", "guest", LOCAL.scopes, Reach("n", bound=True))
+    guest = Principal("g", "guest", LOCAL.scopes, Reach.bound_to("n"))
     assert set(states(await ask(services, principal=guest))) == {"memory", "wiki"}
     assert set(states(await ask(services, sources=()))) == {"memory"}
     with pytest.raises(InvalidArgumentError, match=r"unknown name 'secret'; choose one of: wiki"):

@@ -128,7 +128,7 @@ async def test_a_write_by_any_front_makes_another_question(make: Make) -> None:
     [
         Principal("b", "reader", READER, Reach("default")),
         Principal("a", "reader", READER | {Scope.WRITE}, Reach("default")),
-        Principal("a", "reader", READER, Reach("default", bound=True)),
+        Principal("a", "reader", READER, Reach.bound_to("default")),
         Principal("a", "reader", READER, Reach("default", joined="more")),
         Principal("a", "reader", READER, Reach("other")),
         Principal("a", "reader", READER, Reach("default"), is_source=True),

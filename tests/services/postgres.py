@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import Store, Tokens
 from tests.services.servers import PROGRAMS, free_port
 
 if TYPE_CHECKING:
@@ -131,6 +132,15 @@ def emptied(server: Postgres, clock: Callable[[], float] | None, *, bare: bool =
             server.sql(DATABASE, "CREATE EXTENSION vector")
     server.sql(DATABASE, "DROP SCHEMA IF EXISTS memory_mcp CASCADE" if bare else _EMPTY)
     return store_at(server.of_stores, clock)
+
+
+def token_table(server: Postgres, now: Callable[[], datetime]) -> Tokens:
+    """Return the tokens of an empty database."""
+    from memory_mcp.storage.postgres.db.connection import PostgresDatabase  # noqa: PLC0415 - most tests need none
+    from memory_mcp.storage.postgres.tokens import TokenTable  # noqa: PLC0415 - likewise
+
+    emptied(server, None)
+    return TokenTable(PostgresDatabase(server.of_stores), now)
 
 
 def store_at(

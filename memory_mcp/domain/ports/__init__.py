@@ -9,11 +9,13 @@ working fake in `tests/fakes/`, and a contract test in `tests/contracts/` that r
 Only `storage/` contains SQL. Another store has to pass the same contracts, and nothing above it changes.
 """
 
+from memory_mcp.domain.ports.audit import AuditLog, SupportsAudit
 from memory_mcp.domain.ports.changes import Changes
 from memory_mcp.domain.ports.chat import ChatModel
 from memory_mcp.domain.ports.documents import DocumentStore, SupportsDocuments
 from memory_mcp.domain.ports.embedder import Embedder
 from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
+from memory_mcp.domain.ports.identities import Identities
 from memory_mcp.domain.ports.leases import Leases
 from memory_mcp.domain.ports.optional import AnnouncesChanges, SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
@@ -25,6 +27,7 @@ from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
     "AnnouncesChanges",
+    "AuditLog",
     "Changes",
     "ChartedStore",
     "ChatModel",
@@ -33,6 +36,7 @@ __all__ = [
     "DocumentStore",
     "Embedder",
     "EmbeddingIndex",
+    "Identities",
     "IndexAndLeases",
     "Leases",
     "Maintainable",
@@ -43,6 +47,7 @@ __all__ = [
     "Snapshot",
     "Snapshots",
     "Store",
+    "SupportsAudit",
     "SupportsBackup",
     "SupportsDocuments",
     "SupportsTidy",

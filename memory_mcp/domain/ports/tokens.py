@@ -12,8 +12,14 @@ from memory_mcp.domain.principal import Scope, Token
 class Tokens(Protocol):
     """Keeps digests of tokens, never the tokens themselves.
 
-    Every method but `is_valid` may raise SettingsError: the tokens cannot be read, or other users can read them.
+    Every method but `is_valid` may raise SettingsError: the tokens cannot be read, or other users can read them; and
+    StoreError, where they are in the store.
     """
+
+    @property
+    def waits(self) -> bool:
+        """Whether a call may wait for a server, so that an event loop makes it in a thread."""
+        ...
 
     def all(self) -> list[Token]:
         """Return every token, including expired ones, in order of creation."""
@@ -36,6 +42,10 @@ class Tokens(Protocol):
             ConflictError: the name is taken.
             DiskFullError: nothing was changed.
         """
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
         ...
 
     def revoke(self, named: str) -> Token:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -14,15 +15,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_mcp.application.dispatcher import Dispatcher, GetServices
 from memory_mcp.context.project import reach_of
-from memory_mcp.domain.ports import Tokens
+from memory_mcp.domain.ports import Identities, Tokens
+from memory_mcp.http_settings import MCP_PATH
 from memory_mcp.server.http.binding import Binding
+from memory_mcp.server.http.challenge import Challenge, ProtectedResource
 from memory_mcp.server.http.guard import CheckNames, Guard, also_by_address
+from memory_mcp.server.http.identities import ByShape, OwnTokens
 from memory_mcp.server.http.readiness import PROBES, Readiness
 from memory_mcp.server.http.streamable import Streamable, check_names
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.settings import Settings
 
-PATH: Final = "/mcp"
+PATH: Final = MCP_PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,27 @@ class Front:
     tokens: Tokens
     binding: Binding
     port: int
+    provider: Identities | None = None
+    """Knows the tokens of the identity provider, if one is configured."""
 
     @property
     def url(self) -> str:
         """The address of its page."""
         host = f"[{self.binding.host}]" if ":" in self.binding.host else self.binding.host
         return f"{self.binding.scheme}://{host}:{self.port}"
+
+    @property
+    def public_url(self) -> str:
+        """The address by which clients reach the protocol."""
+        return f"{self.settings.http_public_url or self.url}{MCP_PATH}"
+
+    @property
+    def resource(self) -> ProtectedResource | None:
+        """What clients are told of the identity provider; None where there is none."""
+        issuer = self.settings.oidc_issuer
+        if issuer is None or self.provider is None:
+            return None
+        return ProtectedResource(self.public_url, issuer, self.settings.oidc_grants)
 
 
 class ServePage(Protocol):
@@ -85,16 +104,27 @@ def make_app(
             yield
 
     settings, binding = front.settings, front.binding
-    hosts = binding.hosts(front.port, settings.http_allowed_hosts)
+    hosts = binding.hosts(front.port, [*settings.http_allowed_hosts, *_public_host(settings)])
     origins = [*settings.http_allowed_origins, *_own_origins(binding, front.port)]
     names = also_by_address(check_names(hosts, origins), {*PROBES, *pages})
-    behind_tokens: ASGIApp = Guard(_routed(protocol, pages), front.tokens, names, reach_of(settings.namespace))
+    resource = front.resource
+    public = {path: JSONResponse(resource.metadata()) for path in resource.paths} if resource else {}
+    behind_tokens: ASGIApp = Guard(_routed(protocol, pages), _identities(front), names, Challenge(resource), public)
     if page is not None:
         check = _of_page(binding, hosts, settings.http_allowed_origins)
-        behind_tokens = _beside(behind_tokens, {PATH, *pages}, page.app(front, check))
+        behind_tokens = _beside(behind_tokens, {PATH, *pages, *public}, page.app(front, check))
     app = Starlette(lifespan=lifespan)
     app.mount("/", _beside(readiness.behind(names), PROBES, behind_tokens))
     return app
+
+
+def _public_host(settings: Settings) -> list[str]:
+    return [urlsplit(settings.http_public_url).netloc] if settings.http_public_url else []
+
+
+def _identities(front: Front) -> Identities:
+    own = OwnTokens(front.tokens, reach_of(front.settings.namespace))
+    return ByShape(own, front.provider, lambda bearer: bearer.count(".") == 2) if front.provider else own
 
 
 def _of_page(binding: Binding, hosts: Sequence[str], origins: Sequence[str]) -> CheckNames:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import Tokens
-from memory_mcp.domain.principal import Reach, Token
+from memory_mcp.domain.errors import ForbiddenError, MemoryMcpError
+from memory_mcp.domain.ports import Identities
+from memory_mcp.domain.ports.identities import Caller
 from memory_mcp.environment import HOP_HEADER
+from memory_mcp.server.http.challenge import Challenge
 from memory_mcp.server.http.errors import to_response
 
 PRINCIPAL: Final = "memory_mcp.principal"
 """The key of the `Principal` in the ASGI scope, set by the guard."""
-CHALLENGE: Final = 'Bearer realm="memory-mcp"'
 
 
 CheckNames = Callable[[Request], Awaitable[Response | None]]
@@ -52,48 +54,93 @@ def _is_by_address(request: Request) -> bool:
 class Guard:
     """Lets through requests with an allowed Host and Origin and a valid token."""
 
-    def __init__(self, app: ASGIApp, tokens: Tokens, check_names: CheckNames, default: Reach) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        identities: Identities,
+        check_names: CheckNames,
+        challenge: Challenge,
+        public: Mapping[str, Response],
+    ) -> None:
+        """Stand before an application.
+
+        Args:
+            app: gets the requests that are let through.
+            identities: know the tokens.
+            check_names: is asked first.
+            challenge: answers all others.
+            public: what anybody may get, by its path.
+        """
         self._app = app
-        self._tokens = tokens
+        self._identities = identities
         self._check_names = check_names
-        self._default = default
+        self._challenge = challenge
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        refusal = await self._check_names(request)
+        refusal = await self._check_names(request) or self._of_anybody(request)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        kind, _, secret = request.headers.get("authorization", "").partition(" ")
+        identity = await self._identified(request)
+        if isinstance(identity, Response):
+            await identity(scope, receive, send)
+            return
+        known = replace(identity.principal, is_source=HOP_HEADER in request.headers)
+        await self._until_it_expires(identity, {**scope, PRINCIPAL: known}, receive, send)
+
+    def _of_anybody(self, request: Request) -> Response | None:
+        return self._public.get(request.url.path.rstrip("/")) if request.method == "GET" else None
+
+    async def _identified(self, request: Request) -> Caller | Response:
+        """Return who calls, or why the request is refused."""
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        secret = given.strip()
         try:
-            token = self._tokens.holder(secret.strip()) if kind.lower() == "bearer" else None
-        except SettingsError as error:
-            await to_response(error)(scope, receive, send)
+            identity = await self._identities.identify(secret) if kind.lower() == "bearer" else None
+        except ForbiddenError as error:
+            return self._challenge.forbidden(error)
+        except MemoryMcpError as error:
+            return to_response(error)
+        return identity or self._challenge.unauthorized(shown=bool(secret))
+
+    async def _until_it_expires(self, identity: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, and end what is still open when its token does."""
+        sending = _Sending(send, lambda: self._identities.is_valid(identity))
+        limit = asyncio.timeout(_seconds_left(identity))
+        try:
+            async with limit:
+                await self._app(scope, receive, sending)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if sending.is_begun:
+                await sending.end()
+            else:
+                await self._challenge.unauthorized(shown=True)(scope, receive, send)
+
+
+class _Sending:
+    """Stops once the token is revoked: a stream may be open for days."""
+
+    def __init__(self, send: Send, is_valid: Callable[[], Awaitable[bool]]) -> None:
+        self._send = send
+        self._is_valid = is_valid
+        self.is_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message.get("body") and not await self._is_valid():
             return
-        if token is None:
-            await _challenge(shown=bool(secret))(scope, receive, send)
-            return
-        is_source = HOP_HEADER in request.headers
-        known = {PRINCIPAL: replace(token.principal(self._default), is_source=is_source)}
-        await self._app({**scope, **known}, receive, self._while_valid(token, send))
+        self.is_begun = True
+        await self._send(message)
 
-    def _while_valid(self, token: Token, send: Send) -> Send:
-        """Stop sending once the token is revoked: a stream may be open for days."""
-
-        async def checked(message: Message) -> None:
-            if message.get("body") and not self._tokens.is_valid(token.id):
-                return
-            await send(message)
-
-        return checked
+    async def end(self) -> None:
+        """End the answer as if it were whole; a stream's client asks again, and is told that its token has ended."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _challenge(*, shown: bool) -> JSONResponse:
-    """Return a 401 response that names the fix."""
-    reason = ', error="invalid_token"' if shown else ""
-    sentence = "this bearer token is not valid" if shown else "a bearer token is required"
-    return JSONResponse(
-        {"error": f"{sentence}; `memory-mcp token create NAME` makes one"},
-        401,
-        {"WWW-Authenticate": CHALLENGE + reason},
-    )
+def _seconds_left(identity: Caller) -> float | None:
+    if identity.expires_at is None:
+        return None
+    return max(0.0, (identity.expires_at - datetime.now(UTC)).total_seconds())

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Final
 
@@ -16,9 +16,11 @@ from starlette.types import ASGIApp
 from memory_mcp import logs
 from memory_mcp.application.latencies import Latencies
 from memory_mcp.application.stack import make_dispatcher
-from memory_mcp.domain.ports import Tokens
+from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.ports import Identities, Tokens
 from memory_mcp.server.http.app import PATH, Front, ServePage, make_app
 from memory_mcp.server.http.binding import Binding
+from memory_mcp.server.http.challenge import Challenge
 from memory_mcp.server.http.metrics_page import METRICS_PATH, MetricsPage
 from memory_mcp.server.http.prometheus import Metrics
 from memory_mcp.server.http.readiness import Readiness
@@ -40,6 +42,15 @@ class _Ending:
     drain: Callable[[], None]
     end: Callable[[], None]
     """Closes what would never end by itself."""
+
+
+MakeProvider = Callable[[Settings, str], Identities | None]
+"""Returns what knows the identity provider's tokens, for the URL by which clients reach this server."""
+
+
+def no_provider(settings: Settings, url: str) -> None:
+    """Return None: the tokens are our own alone."""
+    del settings, url
 
 
 class _UvicornServer(uvicorn.Server):
@@ -70,19 +81,27 @@ class _UvicornServer(uvicorn.Server):
         self._ending.end()
 
 
-async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None) -> None:
+async def _serve(
+    settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None, make_provider: MakeProvider
+) -> None:
     listening = binding.listen()
     port: int = listening.getsockname()[1]
     services = LazyServices(settings)
     metrics = Metrics() if settings.metrics_enabled else None
     dispatcher = make_dispatcher(
-        settings, services.get, rate_limited=True, meter=metrics, latencies=Latencies() if page else None
+        settings,
+        services.get,
+        rate_limited=True,
+        is_audited=True,
+        meter=metrics,
+        latencies=Latencies() if page else None,
     )
     server = make_server(settings, services, dispatcher, identify, is_local=False)
-    protocol = Streamable(server, settings.http_max_body_bytes)
-    readiness = Readiness(services.get)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     front = Front(settings, dispatcher, services.get, tokens, binding, port)
+    front = replace(front, provider=make_provider(settings, front.public_url))
+    protocol = Streamable(server, settings.http_max_body_bytes, Challenge(front.resource))
+    readiness = Readiness(services.get)
     app = make_app(front, services, protocol, readiness, pages, page)
 
     def ending() -> None:
@@ -117,11 +136,25 @@ def _say(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def serve_http(settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None = None) -> None:
+def serve_http(
+    settings: Settings,
+    binding: Binding,
+    tokens: Tokens,
+    page: ServePage | None = None,
+    make_provider: MakeProvider = no_provider,
+) -> None:
     """Serve HTTP until a signal arrives, with the page if it is given.
 
     Raises:
-        SettingsError: cannot listen on the address.
+        SettingsError: cannot listen on the address, or clients cannot be told where it is.
     """
     logs.configure(settings)
-    asyncio.run(_serve(settings, binding, tokens, page))
+    if settings.oidc_issuer and not (binding.is_local or settings.http_public_url):
+        raise SettingsError(
+            "MCP_MEMORY_HTTP_PUBLIC_URL: with an identity provider this server has to know its own name; set the URL "
+            "by which clients reach it, such as https://memory.example.org"
+        )
+    try:
+        asyncio.run(_serve(settings, binding, tokens, page, make_provider))
+    finally:
+        tokens.close()

@@ -22,7 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_mcp.domain.errors import ForbiddenError
 from memory_mcp.domain.principal import Principal
-from memory_mcp.server.http.body_validation import BodyValidation
+from memory_mcp.server.http.body_validation import BodyValidation, step_up
+from memory_mcp.server.http.challenge import Challenge
 from memory_mcp.server.http.guard import PRINCIPAL
 from memory_mcp.server.http.streams import Streams
 from memory_mcp.server.mcp.adapter import Context
@@ -45,12 +46,17 @@ async def identify(ctx: Context) -> Principal:
 class Streamable:
     """An ASGI application that speaks MCP; requests have passed the guard."""
 
-    def __init__(self, server: Server[dict[str, object]], max_body_bytes: int) -> None:
+    def __init__(self, server: Server[dict[str, object]], max_body_bytes: int, challenge: Challenge) -> None:
+        """Serve; `challenge` tells a client that lacks a scope how to get it."""
         self._manager = StreamableHTTPSessionManager(
             server, max_request_body_size=max_body_bytes, max_sessions=MAX_SESSIONS
         )
         self._streams = Streams()
-        validated = BodyValidation(self._manager.handle_request, self._streams)
+        validated = BodyValidation(
+            self._manager.handle_request,
+            self._streams,
+            lambda scope, message: step_up(scope[PRINCIPAL], message, challenge),
+        )
         self._app: ASGIApp = RequestBodyLimitMiddleware(validated, max_body_bytes)
 
     @contextlib.asynccontextmanager
@@ -67,8 +73,16 @@ class Streamable:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. The SDK gets its principal, and lets only that principal use the session."""
         principal: Principal = scope[PRINCIPAL]
-        access = AccessToken(token="", client_id=principal.id, scopes=[scope.value for scope in principal.scopes])
+        access = AccessToken(token="", client_id=_owner(principal), scopes=[scope.value for scope in principal.scopes])
         await self._app({**scope, "user": AuthenticatedUser(access)}, receive, send)
+
+
+def _owner(principal: Principal) -> str:
+    """Return whose a session is: a caller's whose rights have changed begins a new one.
+
+    What it subscribed to before could tell of namespaces that it has lost.
+    """
+    return repr((principal.id, sorted(principal.scopes), principal.reach))
 
 
 def check_names(hosts: Sequence[str], origins: Sequence[str]) -> Callable[[Request], Awaitable[Response | None]]:

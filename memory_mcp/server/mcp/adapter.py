@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeVar
+from urllib.parse import unquote
 
 from mcp.server.context import ServerRequestContext
 
@@ -26,6 +28,10 @@ READING: Final = frozenset(
 """Methods besides tools/call that read memories; all others need no store."""
 
 
+OF_ONE: Final = re.compile(r"memory://(?:memory|document)/(.{1,128})")
+"""The address of one memory or document, with its id."""
+
+
 class Adapter:
     """Wraps the SDK's handlers, except that of tools/call, with the dispatcher."""
 
@@ -39,14 +45,21 @@ class Adapter:
         async def handle(ctx: Context, params: P) -> R:
             try:
                 principal = await self._identify(ctx)
-                return await self._dispatcher.run(_request(principal, ctx, partial(handler, principal, ctx, params)))
+                work = partial(handler, principal, ctx, params)
+                return await self._dispatcher.run(_request(principal, ctx, work, _named_in(params)))
             except MemoryMcpError as error:
                 raise errors.to_protocol(error) from error
 
         return handle
 
 
-def _request(principal: Principal, ctx: Context, work: Callable[[], Awaitable[R]]) -> Request[R]:
+def _request(principal: Principal, ctx: Context, work: Callable[[], Awaitable[R]], ids: list[str]) -> Request[R]:
     if ctx.method in READING:
-        return Request(principal, ctx.method, work, (Scope.READ,), "read")
+        return Request(principal, ctx.method, work, (Scope.READ,), "read", concerns=ids, is_audited=True)
     return Request(principal, ctx.method, work)
+
+
+def _named_in(params: object) -> list[str]:
+    """Return the id in the address of a resource, for the audit."""
+    found = OF_ONE.fullmatch(str(getattr(params, "uri", "")))
+    return [unquote(found[1])] if found else []

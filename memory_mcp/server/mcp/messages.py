@@ -73,6 +73,13 @@ def begins(message: Message | Refused | None, method: str) -> bool:
     return isinstance(message, types.JSONRPCRequest) and message.method == method
 
 
+def asked_for(message: Message | None) -> tuple[str, object] | None:
+    """Return a request's method, and the name in its parameters; None for what is no request."""
+    if not isinstance(message, types.JSONRPCRequest):
+        return None
+    return message.method, (message.params or {}).get("name")
+
+
 def _parse_loosely(text: bytes) -> object:
     """Parse what is almost JSON (a lone surrogate, NaN), to find its id."""
     with contextlib.suppress(ValueError, RecursionError):

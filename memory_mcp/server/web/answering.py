@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from memory_mcp.application.request import Request
 from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError
+from memory_mcp.server.http.identities import ask
 from memory_mcp.server.web.parts import Parts, check_csrf, check_site, json_body, query_of, refused, signed_out
 from memory_mcp.server.web.session import PageSession
 from memory_mcp.server.web.view import Action, AnyView, Stream
@@ -33,7 +34,7 @@ def guarded(parts: Parts, work: SessionWork, *, changes: bool) -> Endpoint:
     async def endpoint(request: HttpRequest) -> Response:
         try:
             check_site(request)
-            if (session := parts.session(request)) is None:
+            if (session := await ask(parts.given.tokens, partial(parts.session, request))) is None:
                 return signed_out()
             if changes:
                 check_csrf(request, session)
@@ -54,7 +55,7 @@ async def _while_valid(
     """Yield a long answer's pieces for as long as its session is valid: a download may take an hour."""
     try:
         async for piece in pieces:
-            if not parts.sessions.is_valid(session):
+            if not await ask(parts.given.tokens, partial(parts.sessions.is_valid, session)):
                 return
             yield piece
     finally:

@@ -60,7 +60,7 @@ async def change(visit: Visit, arguments: ChangeArguments) -> Answer:
     async def work(services: Services) -> BulkOutcome:
         return await _bulk(visit, services, arguments.namespace).apply(action, arguments.ids)
 
-    outcome = await visit.run("change memories", work, DELETE.scopes, _kind(len(arguments.ids)))
+    outcome = await visit.run("change memories", work, DELETE.scopes, _kind(len(arguments.ids)), arguments.ids)
     return _answer(f"bulk.{arguments.change}", outcome)
 
 
@@ -71,7 +71,9 @@ async def undo(visit: Visit, arguments: UndoArguments) -> Answer:
     async def work(services: Services) -> BulkOutcome:
         return await _bulk(visit, services, arguments.namespace).undo(arguments.change, done)
 
-    return _answer("bulk.undone", await visit.run("undo", work, DELETE.scopes, _kind(len(done))))
+    return _answer(
+        "bulk.undone", await visit.run("undo", work, DELETE.scopes, _kind(len(done)), [one.id for one in done])
+    )
 
 
 async def matching(visit: Visit, arguments: FilterArguments) -> Answer:

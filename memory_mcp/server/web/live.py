@@ -97,7 +97,7 @@ async def _next(waiting: Waiting, reach: Reach) -> list[bytes] | None:
         return None
     if isinstance(written, MissedChanges):
         return [_line({"kind": "missed"})]
-    return [_line(_fields(event)) for event in written if not reach.bound or event.namespace == reach.namespace]
+    return [_line(_fields(event)) for event in written if reach.includes(event.namespace)]
 
 
 def _fields(event: Event) -> dict[str, object]:

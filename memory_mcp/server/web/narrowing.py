@@ -54,7 +54,7 @@ class NarrowingArguments(FilterArguments):
 
 async def namespaces(services: Services, reach: Reach) -> list[str]:
     """Return the namespaces that a caller may choose from; none where there is nothing to choose."""
-    if reach.bound:
-        return []
+    if reach.only is not None:
+        return sorted(reach.only) if len(reach.only) > 1 else []
     found = await services.memories.namespaces_like("", reach, MOST_NAMESPACES)
     return sorted({*found, reach.namespace})

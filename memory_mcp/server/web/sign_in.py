@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request as HttpRequest
@@ -12,6 +13,7 @@ from starlette.routing import Route
 from memory_mcp.application.request import Request
 from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, MemoryMcpError, StoreError
 from memory_mcp.domain.principal import Principal, Reach, Scope, Token
+from memory_mcp.server.http.identities import ask
 from memory_mcp.server.web.answering import guarded
 from memory_mcp.server.web.parts import Parts, check_site, json_body, refused
 from memory_mcp.server.web.session import Opened, PageSession
@@ -55,7 +57,7 @@ class SignIn:
             check_site(request)
             given = await json_body(request, MAX_BODY)
             try:
-                opened = self._open(given)
+                opened = await ask(self._parts.given.tokens, partial(self._open, given))
             except ForbiddenError:
                 await self._count_failure(request)
                 raise

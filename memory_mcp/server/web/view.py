@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -65,6 +65,7 @@ class Visit:
         work: Callable[[Services], Awaitable[T]],
         scopes: tuple[Scope, ...] = (Scope.READ,),
         kind: RequestKind | None = "read",
+        ids: Sequence[str] = (),
     ) -> T:
         """Do what is no tool, through the same middleware; raises MemoryMcpError as `Dispatcher.run` does.
 
@@ -73,6 +74,7 @@ class Visit:
             work: gets the services.
             scopes: that the caller needs.
             kind: what it counts as for the rate limit; None for what does not reach the store.
+            ids: of the memories and documents that it is about, for the audit; what only looks has no line without.
         """
         if kind in {"write", "bulk"}:
             self.check_writes()
@@ -80,7 +82,9 @@ class Visit:
         async def answer() -> T:
             return await work(await self.services())
 
-        return await self.dispatcher.run(Request(self.principal, name, answer, scopes, kind))
+        is_audited = kind != "read" or bool(ids)
+        request = Request(self.principal, name, answer, scopes, kind, concerns=[*ids], is_audited=is_audited)
+        return await self.dispatcher.run(request)
 
     async def operate(
         self, name: str, work: Callable[[Services], Awaitable[T]], kind: RequestKind | None = "read"

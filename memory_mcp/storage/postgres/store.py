@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-from memory_mcp.domain.errors import ConflictError, SettingsError, StoreError
+from memory_mcp.domain.errors import ConflictError, StoreError
 from memory_mcp.domain.models import (
     Change,
     Chunk,
@@ -31,8 +31,9 @@ from memory_mcp.domain.models import (
     Totals,
 )
 from memory_mcp.domain.ports import Snapshot, Store
-from memory_mcp.settings import Settings
+from memory_mcp.settings import Settings, postgres_url
 from memory_mcp.storage.documents.store import StoredDocuments
+from memory_mcp.storage.postgres.audit import PostgresAudit
 from memory_mcp.storage.postgres.cache import CurrentCache
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
@@ -70,6 +71,11 @@ class PostgresStore:
         self._announcements = announcements
         self._documents = StoredDocuments(PostgresTransactions(database, machine))
         self._dumps = dumps.Dumps(direct_url or database.url)
+
+    @property
+    def audit(self) -> PostgresAudit:
+        """The audit in the same database."""
+        return PostgresAudit(self._database)
 
     @property
     def documents(self) -> StoredDocuments:
@@ -239,14 +245,10 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
         SettingsError: they name none.
     """
     del creates  # a schema costs nothing, and its database is there already
-    if settings.postgres_url is None:
-        raise SettingsError(
-            "MCP_MEMORY_POSTGRES_URL: the store `postgres` needs a database; name one like "
-            "postgresql://user:password@host/database"
-        )
-    direct = settings.postgres_direct_url or settings.postgres_url
+    url = postgres_url(settings)
+    direct = settings.postgres_direct_url or url
     return PostgresStore(
-        PostgresDatabase(settings.postgres_url, read_only=settings.read_only, direct_url=direct),
+        PostgresDatabase(url, read_only=settings.read_only, direct_url=direct),
         Announcements(direct),
         socket.gethostname(),
         direct,

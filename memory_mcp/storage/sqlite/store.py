@@ -39,6 +39,7 @@ from memory_mcp.storage import queue as queued
 from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.documents.store import StoredDocuments
 from memory_mcp.storage.rows import to_micros
+from memory_mcp.storage.sqlite.audit import SqliteAudit
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
 from memory_mcp.storage.sqlite.documents import SqliteTransactions
@@ -79,6 +80,11 @@ class SqliteStore:
         self._searches = _Searches(path, large, saves=not read_only)
         self._clock = clock
         self._documents = StoredDocuments(SqliteTransactions(self._database, self._now))
+
+    @property
+    def audit(self) -> SqliteAudit:
+        """The audit in the same file."""
+        return SqliteAudit(self._database)
 
     @property
     def documents(self) -> StoredDocuments:

@@ -467,7 +467,7 @@ async def test_documents_are_shown_and_refreshed_within_reach(kit: Kit) -> None:
     assert [one.id for one in await kit.ingesting.jobs("here", 5)] == [job.id]
     refreshed = await kit.finish(await kit.ingesting.refresh([document.id], kit.request(), HERE))
     assert (refreshed.counts, kit.reader.read_names) == ({JobFileState.DONE: 1}, ["a.md", "a.md"])
-    stranger = Reach("there", bound=True)
+    stranger = Reach.bound_to("there")
     for ask in (
         kit.ingesting.document(document.id, stranger),
         kit.ingesting.job(job.id, stranger),
@@ -490,7 +490,7 @@ async def test_a_folder_is_watched_until_it_is_no_longer(kit: Kit) -> None:
         with pytest.raises(InvalidArgumentError):
             await kit.ingesting.watch(folder, kit.request())
     with pytest.raises(NotFoundError):
-        await kit.ingesting.unwatch(watch.id, Reach("there", bound=True))
+        await kit.ingesting.unwatch(watch.id, Reach.bound_to("there"))
     assert await kit.ingesting.unwatch(watch.id, HERE) == watch
 
 

@@ -23,7 +23,7 @@ SECTIONS = {
 
 def token(scope: Scope, namespace: str | None = None) -> Principal:
     """Return the holder of a token, bound to a namespace or to none."""
-    reach = Reach(namespace, bound=True) if namespace else Reach("default")
+    reach = Reach.bound_to(namespace) if namespace else Reach("default")
     return Principal("1", "token", frozenset({scope}), reach)
 
 

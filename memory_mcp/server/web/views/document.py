@@ -37,7 +37,7 @@ async def load(visit: Visit, query: DocumentQuery) -> Mapping[str, object]:
         document, outline = await ingesting.show(query.id, visit.reach, query.sections)
         return document, outline, await ingesting.watches(document.namespace)
 
-    document, outline, watches = await visit.run("document", work)
+    document, outline, watches = await visit.run("document", work, ids=[query.id])
     files = [path_of(uri) for uri in document.uris if uri.startswith(FILE)]
     return {
         "document": document,
@@ -57,7 +57,9 @@ class DocumentId(Arguments):
 
 async def refresh(visit: Visit, given: DocumentId) -> Answer:
     """Read its files again, whether they seem changed or not: the local user wherever they lie, as with `ingest`."""
-    job = await visit.run(INGEST.name, partial(_refreshed, visit, given.id), (Scope.ADMIN, *INGEST.scopes), "bulk")
+    job = await visit.run(
+        INGEST.name, partial(_refreshed, visit, given.id), (Scope.ADMIN, *INGEST.scopes), "bulk", [given.id]
+    )
     return Answer(text("documents.begun", count=job.files), {"job": job.id})
 
 
@@ -79,7 +81,7 @@ async def remove(visit: Visit, given: DocumentId) -> Answer:
         visit.reach.to_write(document.namespace)
         return await ingesting.remove([document.id], visit.reach)
 
-    removed = await visit.run("document", work, (Scope.WRITE,), "bulk")
+    removed = await visit.run("document", work, (Scope.WRITE,), "bulk", [given.id])
     return Answer(text("documents.removed", count=removed))
 
 

@@ -75,7 +75,7 @@ async def load(visit: Visit, query: MemoryPageArguments) -> Mapping[str, object]
         except NotFoundError:
             return await _deleted(memories, query.memory_id, reach), True
 
-    memory, is_deleted = await visit.run("memory", work)
+    memory, is_deleted = await visit.run("memory", work, ids=[query.memory_id])
     is_marked = bool(query.query.strip()) and len(memory.content) <= MARKED
     return {
         "memory": memory,
@@ -106,7 +106,7 @@ async def _with(
         memory = await services.memories.get(asked.id, _reach(visit, asked.namespace))
         return memory, await work(services, memory)
 
-    return await visit.run(name, found)
+    return await visit.run(name, found, ids=[asked.id])
 
 
 class MemoryPartArguments(Arguments):
@@ -256,7 +256,7 @@ async def edit(visit: Visit, arguments: EditArguments) -> Answer:
         return await services.memories.update(arguments.id, reach, change, arguments.expected_revision)
 
     try:
-        memory = await visit.run("edit", work, UPDATE.scopes, "write")
+        memory = await visit.run("edit", work, UPDATE.scopes, "write", [arguments.id])
     except ConflictError:
         return await _conflict(visit, arguments, reach)
     return Answer(text("memory.saved", revision=memory.revision), {"revision": memory.revision})
@@ -266,7 +266,7 @@ async def _conflict(visit: Visit, mine: EditArguments, reach: Reach) -> Answer:
     async def work(services: Services) -> Memory:
         return await services.memories.get(mine.id, reach)
 
-    theirs = await visit.run("memory", work)
+    theirs = await visit.run("memory", work, ids=[mine.id])
     wanted = replace(
         _as_revision(theirs),
         **{
@@ -298,7 +298,7 @@ async def revert(visit: Visit, arguments: RevertArguments) -> Answer:
         given = (arguments.id, reach, arguments.revision, arguments.expected_revision)
         return await services.memories.revert(*given)
 
-    memory = await visit.run("revert", work, UPDATE.scopes, "write")
+    memory = await visit.run("revert", work, UPDATE.scopes, "write", [arguments.id])
     return Answer(text("memory.reverted", revision=arguments.revision), {"revision": memory.revision})
 
 

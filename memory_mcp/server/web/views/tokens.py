@@ -31,7 +31,7 @@ def _namespace(name: str) -> str:
 async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
     del query
     now = datetime.now(UTC)
-    tokens = await _do(visit, visit.tokens.all)
+    tokens = await _do(visit, "tokens", visit.tokens.all)
     return {
         "tokens": [(token, token.expires_at is not None and token.expires_at <= now) for token in tokens],
         "scopes": list(Scope),
@@ -58,7 +58,7 @@ async def create(visit: Visit, given: NewToken) -> Answer:
     def work() -> tuple[str, Token]:
         return visit.tokens.create(given.name, scopes, given.namespace, expires_at)
 
-    secret, token = await _do(visit, work)
+    secret, token = await _do(visit, "tokens.create", work)
     return Answer(text("tokens.created", name=token.name), {"secret": secret, "name": token.name, "id": token.id})
 
 
@@ -68,13 +68,13 @@ class TokenId(Arguments):
 
 async def revoke(visit: Visit, given: TokenId) -> Answer:
     """Revoke a token; its holder is refused from now on."""
-    revoked = await _do(visit, lambda: visit.tokens.revoke(given.id))
+    revoked = await _do(visit, "tokens.revoke", lambda: visit.tokens.revoke(given.id))
     return Answer(text("tokens.revoked", name=revoked.name))
 
 
-async def _do(visit: Visit, work: Callable[[], T]) -> T:
-    """Use the file of the tokens in a thread: it may wait for a lock."""
-    return await visit.operate("tokens", lambda _: asyncio.to_thread(work), None)
+async def _do(visit: Visit, name: str, work: Callable[[], T]) -> T:
+    """Use the tokens in a thread: they may wait for a lock or for a server."""
+    return await visit.operate(name, lambda _: asyncio.to_thread(work), None)
 
 
 TOKENS: Final = PageView(

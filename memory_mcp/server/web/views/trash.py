@@ -59,7 +59,7 @@ async def purge(visit: Visit, arguments: PurgeArguments) -> Answer:
     async def work(services: Services) -> int:
         return await services.memories.empty_trash(namespace, arguments.before, arguments.ids)
 
-    count = await visit.run("purge", work, (Scope.ADMIN,), "bulk")
+    count = await visit.run("purge", work, (Scope.ADMIN,), "bulk", arguments.ids or ())
     return Answer(text("trash.purged", count=count), {"count": count})
 
 

@@ -117,10 +117,24 @@ class PostgresDatabase:
             StoreError: the database cannot be reached or written; the work was rolled back.
             LostWriteError: nobody knows whether it was.
         """
-        if self.is_read_only:
-            raise StoreError(f"{self.place} is read-only; unset MCP_MEMORY_READ_ONLY to write")
+        self._check_writable()
         with tracing.child("write the store", database="postgresql"):
             return await self._in_thread(lambda: self._write(work))
+
+    def read_here(self, work: Callable[[PgSession], T], *, patience_s: float | None = None) -> T:
+        """Do as `read` does, in the thread that calls."""
+        return self._translated(lambda: self._read(work, patience_s))
+
+    def write_here(self, work: Callable[[PgSession], T]) -> T:
+        """Do as `write` does, in the thread that calls."""
+        self._check_writable()
+        return self._translated(lambda: self._write(work))
+
+    def close_here(self) -> None:
+        """Close the connections that `read_here` and `write_here` have opened."""
+        self._closed = True
+        if self._pool is not None:
+            self._pool.close()
 
     async def run(self, work: Callable[[PgConnection], T]) -> T:
         """Run work outside any transaction, on a connection of its own to the server: what a transaction cannot do."""
@@ -133,6 +147,10 @@ class PostgresDatabase:
             await asyncio.to_thread(self._pool.close)
         if self._threads is not None:
             await asyncio.to_thread(self._threads.shutdown)
+
+    def _check_writable(self) -> None:
+        if self.is_read_only:
+            raise StoreError(f"{self.place} is read-only; unset MCP_MEMORY_READ_ONLY to write")
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._threads is None:

@@ -1,0 +1,135 @@
+"""Writes the audit: what is written at once, what is read a moment later and together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from memory_mcp.background import Background, rest
+from memory_mcp.domain.audit import AuditFilters, AuditLine
+from memory_mcp.domain.checks import Inquiry, View
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.domain.ports import AuditLog, Store, SupportsAudit
+from memory_mcp.health.registry import Registry
+from memory_mcp.logger import Logger
+from memory_mcp.settings import Settings
+
+EVERY_S: Final = 1.0
+"""Between two writes of lines that need not be written at once."""
+MOST_WAITING: Final = 10_000
+"""Lines that wait for a store that cannot be written; the oldest are lost for new ones, and counted."""
+AT_ONCE: Final = 500
+"""Lines of one transaction."""
+
+log = Logger(__name__)
+
+
+class AuditTrail:
+    """The audit of one front."""
+
+    def __init__(
+        self, kept: AuditLog, *, days: int, registry: Registry, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Write to a store's audit, which keeps each line for so many days."""
+        self._registry: Registry | None = registry
+        self._kept = kept
+        self._days = timedelta(days=days)
+        self._clock = clock
+        self._waiting: deque[AuditLine] = deque()
+        self._wake = asyncio.Event()
+        self._lost = 0
+        self._cause = ""
+        self.background = Background("the audit")
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def begin(self) -> None:
+        """Have health show the audit from now on: a process that serves no HTTP writes none."""
+        if self._registry is not None:
+            self._registry.add("audit", self._look, view=View.LIVE)
+            self._registry = None
+
+    async def _look(self, inquiry: Inquiry) -> Finding:
+        del inquiry
+        return self.finding()
+
+    def note(self, line: AuditLine) -> None:
+        """Have a line written soon."""
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.popleft()
+            self._lost += 1
+        self._waiting.append(line)
+        self._wake.set()
+
+    async def write(self, line: AuditLine) -> None:
+        """Write a line now; if that fails it waits with the others, and health says so."""
+        try:
+            await self._kept.append([line])
+        except StoreError as error:
+            self._failed(error)
+            self.note(line)
+
+    async def lines(self, filters: AuditFilters, *, before: int | None, limit: int) -> list[AuditLine]:
+        """Return the newest lines that match; raises StoreError as `AuditLog.lines` does."""
+        return await self._kept.lines(filters, before=before, limit=limit)
+
+    async def purge(self) -> int:
+        """Delete what has been kept long enough; return how many lines."""
+        purged, before = 0, self.now() - self._days
+        while count := await self._kept.purge(before):
+            purged += count
+        return purged
+
+    async def run(self) -> None:
+        """Write what waits until cancelled, and then once more."""
+        try:
+            await self.background.run(self._rounds)
+        finally:
+            await self._flush()
+
+    async def _rounds(self) -> None:
+        while True:
+            await self._wake.wait()
+            await rest(asyncio.Event(), EVERY_S)
+            self._wake.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            lines = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+            try:
+                await self._kept.append(lines)
+            except StoreError as error:
+                self._failed(error)
+                self._waiting.extendleft(reversed(lines))
+                self._wake.set()
+                return
+            self._cause = ""
+
+    def _failed(self, error: StoreError) -> None:
+        if not self._cause:
+            log.warning("the audit cannot be written", cause=str(error))
+        self._cause = str(error)
+
+    def finding(self) -> Finding:
+        """Return whether every line is on disk."""
+        if self._lost:
+            cause = f"{self._lost} lines of the audit were lost, because the store could not be written"
+            return Finding(Condition.FAILED, "incomplete", cause, "note the gap, and restart the server")
+        if self._cause:
+            cause = f"{len(self._waiting)} lines of the audit wait for a store that cannot be written: {self._cause}"
+            return Finding(Condition.DEGRADED, "waiting", cause, "mend the store before this server ends")
+        return Finding(Condition.OK, "written", detail=f"lines are kept for {self._days.days} days")
+
+
+def made(store: Store, registry: Registry, settings: Settings) -> AuditTrail | None:
+    """Return the audit of a store, if it is on and the store can keep one; it registers its check when it is used."""
+    if settings.read_only or not settings.audit_enabled or not isinstance(store, SupportsAudit):
+        return None
+    return AuditTrail(store.audit, days=settings.audit_days, registry=registry)
