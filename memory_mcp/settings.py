@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 
 from embedder_api.v1.address import default_address, is_network
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -98,6 +98,13 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("memory-mcp") / "memory.db",
         json_schema_extra={"default": "`memory.db` in the data folder"},
         description="The database file.",
+    )
+    encryption_key: SecretStr | None = Field(
+        None, description="The key of an encrypted store: 64 hexadecimal digits; older ones behind it."
+    )
+    encryption_key_file: FolderPath | None = Field(None, description="The file that holds the key instead.")
+    encryption_keychain_enabled: bool = Field(
+        default=True, description="Look for the key in the system's keychain where neither of these is set."
     )
     postgres_url: PostgresUrl | None = Field(
         None, repr=False, description="The database of the store `postgres`, `postgresql://user:password@host/name`."
