@@ -66,12 +66,10 @@ from memory_mcp.tools.services import IngestRules, Services
 
 if TYPE_CHECKING:
     from memory_mcp.provision.versions import Versions
+    from memory_mcp.storage.sqlite.maintenance.encrypting import Encryption
 
 
 log = Logger(__name__)
-NOT_BACKED_UP: Final = (
-    "no daily backup is made here: set MCP_MEMORY_BACKUP_FOLDER on one machine, or use the database's own tools"
-)
 SOURCE_LIMITS: Final = ReadingLimits(memory_bytes=2 << 30)
 """Of a source's file, which is read in memory."""
 
@@ -89,6 +87,11 @@ class DoctorOptions:
 def make_tokens(settings: Settings) -> Tokens:
     """Return the bearer tokens of HTTP clients; what is kept of them is read at the first call."""
     return factory.make_tokens(settings)
+
+
+def make_encryption(settings: Settings) -> Encryption:
+    """Return what encrypts and decrypts the store's file and its backups; raises SettingsError if it is no file."""
+    return factory.make_encryption(settings, _backup_folder(settings))
 
 
 def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatModel:
@@ -219,7 +222,8 @@ def _make_maps(settings: Settings, store: Store) -> Maps:
     """Return the map, whose file lies beside the store's, or where that would."""
     path = settings.sqlite_path
     name = f"{path.name}-map" if settings.storage_backend == SQLITE else f"{settings.storage_backend}-map"
-    return Maps(store, Lease(store, mapping.LEASE), path.with_name(name), read_only=settings.read_only)
+    lease, keeps = Lease(store, mapping.LEASE), partial(factory.keeps_derived, settings)
+    return Maps(store, lease, path.with_name(name), read_only=settings.read_only, keeps=keeps)
 
 
 def _make_documents(
@@ -344,7 +348,7 @@ def _register_store(registry: Registry, settings: Settings, verify_s: float | No
         registry,
         folder,
         partial(inspections.written, settings),
-        skip=NOT_BACKED_UP if settings.is_copied_elsewhere else "",
+        skip=backup_files.NOT_HERE if settings.is_copied_elsewhere else "",
         enabled=settings.backup_enabled,
         read_only=settings.read_only,
     )

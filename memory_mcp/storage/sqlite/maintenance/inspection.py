@@ -61,12 +61,13 @@ def register(
     `verify_s` is the time limit of verifying, if it differs.
     """
     of_file = ("store",)
-    opened = {"keys": keys, "read_only": read_only}
-    registry.add_blocking("store", partial(look, path, newest, **opened), skip=skip)
-    registry.add_blocking("verify", partial(verify, path, newest, **opened), needs=of_file, seconds=verify_s)
-    registry.add_blocking("lock", partial(lock, path, keys=keys), needs=of_file, skip=READ_ONLY if read_only else "")
-    registry.add_blocking("queue", partial(queue, path, **opened), needs=of_file)
-    registry.add_blocking("languages", partial(languages, path, **opened), needs=of_file)
+    add = registry.add_blocking
+    add("store", partial(look, path, newest, keys=keys, read_only=read_only), skip=skip)
+    verifying = partial(verify, path, newest, keys=keys, read_only=read_only)
+    add("verify", verifying, needs=of_file, seconds=verify_s)
+    add("lock", partial(lock, path, keys=keys), needs=of_file, skip=READ_ONLY if read_only else "")
+    add("queue", partial(queue, path, keys=keys, read_only=read_only), needs=of_file)
+    add("languages", partial(languages, path, keys=keys, read_only=read_only), needs=of_file)
 
 
 @contextlib.contextmanager
