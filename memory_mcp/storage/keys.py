@@ -137,7 +137,7 @@ class RememberedKeys:
             LockedError: there is none.
         """
         with self._lock:  # the keychain is asked once, whoever waits
-            if (again or not self._keys) and not self._was_just_asked():
+            if (again or self._failure or not self._keys) and not self._was_just_asked():
                 self._fetch()
             if self._failure:
                 raise LockedError(self._failure)

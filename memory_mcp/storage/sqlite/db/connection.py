@@ -17,8 +17,9 @@ from typing import Final, TypeVar
 
 import apsw
 
-from memory_mcp.domain.errors import DiskFullError, StoreError
+from memory_mcp.domain.errors import DiskFullError, LockedError, StoreError
 from memory_mcp.storage.disk import is_writable
+from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, no_keys
 from memory_mcp.storage.sqlite.db.file import (
     Patience,
@@ -28,11 +29,21 @@ from memory_mcp.storage.sqlite.db.file import (
     in_transaction,
     left_beside,
     noticing_full,
+    open_as_is,
     roll_back,
     translated,
 )
 from memory_mcp.storage.sqlite.db.readers import Readers
-from memory_mcp.storage.sqlite.db.reading import Reading, Way, is_settled, may_pass, open_reading, state, way_at_rest
+from memory_mcp.storage.sqlite.db.reading import (
+    Reading,
+    Way,
+    connect_reading,
+    is_settled,
+    may_pass,
+    open_reading,
+    state,
+    way_at_rest,
+)
 from memory_mcp.storage.sqlite.db.schema import ConvertedError, check_identity, migrations, too_old
 
 T = TypeVar("T")
@@ -98,12 +109,20 @@ class _Worker:
         return self._thread.submit(self._run, work)
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
+        end = self._patience.end_at()
         with translated(self._path):
-            try:
-                return work(self._current())
-            except ConvertedError:
-                self._close()
-                return work(self._current())
+            while True:
+                try:
+                    return work(self._current())
+                except (apsw.Error, StoreError) as error:
+                    if not (self._passes(error) and self._patience.lasts_until(end)):
+                        raise
+                    self._close()
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether the file can be used once it is opened again: it was converted, and nothing was written."""
+        is_moved = isinstance(error, apsw.ReadOnlyError) and error.extendedresult == apsw.SQLITE_READONLY_DBMOVED
+        return is_moved or isinstance(error, ConvertedError)
 
     def _current(self) -> StoreConnection:
         """Return the connection to the existing file.
@@ -127,13 +146,32 @@ class _Worker:
         Raises:
             ConvertedError, StoreError: as `_current`.
         """
-        if self._db is None or _identity(self._path) == self._identity:
+        if self._db is None or (found := _identity(self._path)) == self._identity:
             return
-        check_identity(self._db, self._path)
+        if found is not None and self._goes_on(self._db):
+            raise ConvertedError(f"{self._path} was encrypted or decrypted meanwhile; try again")
         raise StoreError(
             f"{self._path} was moved, deleted or replaced while it was open, and nothing was written; "
             "put it back, or stop all clients that use it and restore a backup (memory-mcp restore)"
         )
+
+    def _goes_on(self, db: apsw.Connection) -> bool:
+        """Whether the path leads to the same store in another file: it has the last write of the open one.
+
+        Raises:
+            LockedError: it is encrypted, and no key fits.
+        """
+        last = changes.latest(db)
+        try:
+            with contextlib.closing(self._look()) as new:
+                return last is None or changes.holds(new, last)
+        except LockedError:
+            raise
+        except (apsw.Error, StoreError):
+            return False
+
+    def _look(self) -> StoreConnection:
+        return open_as_is(self._path, self._keys, self._patience)
 
     def _open(self) -> StoreConnection:
         create_private(self._path)
@@ -203,15 +241,18 @@ class _Reader(_Worker):
                         return done
 
     def _passes(self, error: Exception) -> bool:
-        """Whether the file can be read once it is opened again."""
-        if isinstance(error, ConvertedError):
-            return True
+        """Whether the file can be read once it is opened again; the log's owner may have closed or opened it."""
         changes_nothing = self._read_only or self._reading is not None
-        return changes_nothing and may_pass(error, self._path)  # the log's owner has just closed or opened it
+        return super()._passes(error) or (changes_nothing and may_pass(error, self._path))
 
     def _current(self) -> StoreConnection:
         db = super()._current()
         return super()._current() if self._is_overtaken() else db
+
+    def _look(self) -> StoreConnection:
+        if not self._read_only:
+            return super()._look()
+        return connect_reading(self._path, self._patience, self._keys, read_only=True, vectors=False)
 
     def _is_overtaken(self) -> bool:
         """Whether a connection that changes nothing has missed a change; closes it if so."""

@@ -125,10 +125,10 @@ def _with_any(path: Path, keys: Keys, open_with: Callable[[str], C]) -> C:
 
 
 def write_anew(db: StoreConnection, target: Path, key: str) -> None:
-    """Write a snapshot of a connection that reads (`connect_reading`) to an empty file.
+    """Write a snapshot to an empty file.
 
     Args:
-        db: reads the snapshot, in no transaction.
+        db: reads the snapshot, in no transaction; it understands URIs.
         target: is encrypted with the key, or plain if that is empty.
         key: of the target.
 

@@ -218,7 +218,7 @@ def open_as_is(path: Path, keys: Keys, patience: Patience | None = None) -> Stor
 
 
 def _keyed(path: Path, patience: Patience, key: str) -> StoreConnection:
-    db = StoreConnection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db = StoreConnection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)  # of VACUUM INTO
     try:
         with noticing_full(db):
             db.set_busy_handler(patience)

@@ -24,7 +24,12 @@ from memory_mcp.storage.sqlite.maintenance.verify import damage, problems
 
 _SIDE_FILES: Final = ("-wal", "-shm")
 _NUMBER: Final = "0" * 32
-"""In place of a copy's random one: whoever has the lock removes what a killed conversion left."""
+"""In place of a copy's random one: a draft that a killed conversion left is found again."""
+
+
+def draft_of(path: Path) -> Path:
+    """Return the new file while it is written."""
+    return path.with_name(f".{path.name}.{_NUMBER}.partial")
 
 
 def is_converted(path: Path, keys: Keys, key: str) -> bool:
@@ -47,7 +52,7 @@ def convert(path: Path, keys: Keys, key: str) -> None:
         LockedError: it is encrypted, and none of the keys fits.
         StoreError: it cannot be read or written, or is inconsistent; it is what it was.
     """
-    draft = path.with_name(f".{path.name}.{_NUMBER}.partial")
+    draft = draft_of(path)
     with translated(path), contextlib.closing(open_as_is(path, keys)) as old, _all_in_file(old, path):
         try:
             _write_draft(path, keys, draft, key)
@@ -91,9 +96,8 @@ def _write_draft(path: Path, keys: Keys, draft: Path, key: str) -> None:
     Raises:
         DiskFullError: there is no space for it.
     """
-    draft.unlink(missing_ok=True)  # of a conversion that was killed: the lock is ours now
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    with contextlib.closing(connect_reading(path, keys=keys, read_only=False)) as held:
+    with contextlib.closing(open_as_is(path, keys)) as held:
         try:
             write_anew(held, draft, key)
         except (apsw.Error, OSError) as error:

@@ -28,6 +28,7 @@ from memory_mcp.storage.sqlite.db.file import (
     in_transaction,
     is_full,
     noticing_full,
+    open_as_is,
     translated,
 )
 from memory_mcp.storage.sqlite.db.partitions import NAMESPACES
@@ -158,7 +159,7 @@ def _key_of_restored(given: StoreConnection, live: Path, keys: Keys) -> str:
         StoreError: the backup is encrypted, and the store is not.
     """
     if is_encrypted(live):
-        with contextlib.closing(connect_reading(live, keys=keys, read_only=False, vectors=False)) as held:
+        with contextlib.closing(open_as_is(live, keys)) as held:
             return held.key
     if given.key and live.exists() and live.stat().st_size:
         raise StoreError(
