@@ -134,8 +134,12 @@ class _Worker:
         if self._identity is None and self._path.exists():  # somebody has created it in the meantime
             self._close()
         if self._db is None:
+            before = _identity(self._path)
             self._db = self._open()
             self._identity = _identity(self._path)
+            if before not in {None, self._identity}:  # which of them is open?
+                self._close()
+                raise ConvertedError(f"{self._path} was replaced while it was opened; try again")
         else:
             self.check_in_place()
         return self._db

@@ -27,9 +27,15 @@ _NUMBER: Final = "0" * 32
 """In place of a copy's random one: a draft that a killed conversion left is found again."""
 
 
-def draft_of(path: Path) -> Path:
+def _draft_of(path: Path) -> Path:
     """Return the new file while it is written."""
     return path.with_name(f".{path.name}.{_NUMBER}.partial")
+
+
+def discard_draft(path: Path) -> None:
+    """Remove the draft of a conversion that failed or was killed."""
+    for suffix in ("", "-journal", *_SIDE_FILES):
+        Path(f"{_draft_of(path)}{suffix}").unlink(missing_ok=True)
 
 
 def is_converted(path: Path, keys: Keys, key: str) -> bool:
@@ -52,13 +58,13 @@ def convert(path: Path, keys: Keys, key: str) -> None:
         LockedError: it is encrypted, and none of the keys fits.
         StoreError: it cannot be read or written, or is inconsistent; it is what it was.
     """
-    draft = draft_of(path)
+    draft = _draft_of(path)
     with translated(path), contextlib.closing(open_as_is(path, keys)) as old, _all_in_file(old, path):
         try:
             _write_draft(path, keys, draft, key)
             _swap(old, path, draft, key)
         finally:
-            draft.unlink(missing_ok=True)
+            discard_draft(path)
 
 
 @contextlib.contextmanager

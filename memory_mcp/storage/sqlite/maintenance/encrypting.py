@@ -15,7 +15,7 @@ from memory_mcp.storage.keys import MOST_KEYS, KeyPlace, new_key
 from memory_mcp.storage.sqlite.db.encryption import Keys, is_encrypted
 from memory_mcp.storage.sqlite.db.file import connect, create_private, in_transaction, translated
 from memory_mcp.storage.sqlite.maintenance import copies
-from memory_mcp.storage.sqlite.maintenance.conversion import convert, draft_of, is_converted
+from memory_mcp.storage.sqlite.maintenance.conversion import convert, discard_draft, is_converted
 
 DERIVED: Final = ("-signs", "-map")
 """Suffixes of the files that hold what was derived from vectors; an encrypted store keeps it in memory."""
@@ -110,7 +110,7 @@ class Encryption:
         """Convert what is not yet as it should be, also what a client has copied meanwhile."""
         changed: list[Path] = []
         for path in self.files():
-            draft_of(path).unlink(missing_ok=True)  # of one that was killed
+            discard_draft(path)
         while left := [path for path in self.files() if not is_converted(path, _given(keys), key)]:
             for path in left:
                 on_file(path)
