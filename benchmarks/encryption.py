@@ -26,12 +26,15 @@ from memory_mcp.domain.models import Chunk, Embedded, EmbeddedText, Embedding, F
 from memory_mcp.hooks.no_embedder import NoEmbedder
 from memory_mcp.search.models import SearchQuery
 from memory_mcp.search.pipeline import SearchPipeline
+from memory_mcp.storage.keys import KeyPlace, RememberedKeys
+from memory_mcp.storage.sqlite.maintenance.encrypting import Encryption
 from memory_mcp.storage.sqlite.store import SqliteStore
 
 KNOWN: Final = 3_000
 ROUNDS: Final = 80
 SEARCHES, WRITES = 10, 5
 """Of one turn."""
+ENCRYPTED: Final = "encrypted"
 SPACE: Final = Space("bench", 384)
 HERE: Final = Filters("default")
 
@@ -59,7 +62,10 @@ def _entry(text: str) -> tuple[NewMemory, Embedded]:
 async def serve(path: Path) -> None:
     """Answer each line (search or store, a number, how many) with the milliseconds of one: processor, wall."""
     known, new = texts(KNOWN, 40), texts(ROUNDS * WRITES * 2 + 1, 41)
-    store = SqliteStore(path)
+    place = KeyPlace(path, file=path.with_suffix(".key"))
+    if path.stem == ENCRYPTED:
+        Encryption(path, path.parent, place).encrypt(lambda _: None)
+    store = SqliteStore(path, keys=RememberedKeys(place))
     pipeline = SearchPipeline(store, InstantEmbedder(), budget_s=1)
     await store.add([_entry(text) for text in known])
     sys.stdout.write("ready\n")
@@ -139,7 +145,8 @@ def main() -> None:
         return
     say(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     with tempfile.TemporaryDirectory() as folder:
-        names = {"plain": sys.executable, "other": given.python}
+        other = "other" if given.python else ENCRYPTED
+        names = {"plain": sys.executable, other: given.python or sys.executable}
         parts = {name: Part(python, Path(folder) / f"{name}.db") for name, python in names.items()}
         compared(parts, "search", SEARCHES)
         compared(parts, "store", WRITES)

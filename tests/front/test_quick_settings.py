@@ -30,6 +30,8 @@ VALUES = {
     "EMBEDDER_ADDRESS": ["unix:/run/e.sock", "unix:~/e.sock", "nonsense", "dns:///[::1]:5", "dns:///gpu:5"],
     "EMBEDDER_TLS_CERT": ["/srv/c.pem"],
     "STORAGE_BACKEND": ["sqlite_vec", "nothing"],
+    "ENCRYPTION_KEY": ["0" * 64, "short", ""],
+    "ENCRYPTION_KEY_FILE": ["/srv/key", "~/key", "key", ""],
 }
 FILES = [
     "",
