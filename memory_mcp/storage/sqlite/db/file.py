@@ -18,7 +18,7 @@ import apsw
 
 from memory_mcp.domain.errors import NO_ROOM, DiskFullError, StoreError
 from memory_mcp.storage.disk import has_room
-from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, no_keys, with_key
+from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, key_of, no_keys, with_key
 from memory_mcp.storage.sqlite.db.schema import check_identity
 
 T = TypeVar("T")
@@ -43,6 +43,8 @@ PRAGMAS: Final[dict[str, str | int]] = {
 }
 
 
+DECRYPTED_KB: Final = 32 << 10
+"""Most pages of an encrypted file that a connection holds decrypted. A plain file is mapped instead, and needs none."""
 _CREATING: Final = threading.Lock()
 """Held while a file is created: closing any descriptor of a file drops the process's POSIX locks on it."""
 
@@ -242,6 +244,8 @@ def prepare(db: apsw.Connection, *, vectors: bool = True) -> None:
     """Configure a connection; without `vectors` it cannot search by them."""
     for name, value in PRAGMAS.items():
         db.pragma(name, value)
+    if key_of(db):
+        db.pragma("cache_size", -DECRYPTED_KB)
     if not vectors:
         return
     db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
