@@ -56,6 +56,9 @@ async def test_clients_go_on_while_the_store_is_encrypted(
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     shown = await command("encrypt", "--show-key")
     assert shown.out.strip() == key.read_text().strip()
+    exported = await command("export")
+    assert MARKER in exported.out
+    assert "the export is plain text, though the store is encrypted" in exported.err
     rekeyed = await command("encrypt", "--rekey", "--yes")
     assert (rekeyed.code, len(key.read_text().split())) == (0, 2)
     assert (await clients[1].tool("memory_search", query="zebra", mode="keyword"))["results"]

@@ -41,8 +41,8 @@ async def make(path: Path, place: KeyPlace) -> AsyncIterator[Make]:
     """Make stores of that file, and close them."""
     async with contextlib.AsyncExitStack() as stack:
 
-        def made(given: KeyPlace = place, **more: bool) -> SqliteStore:
-            store = SqliteStore(path, large=1, keys=RememberedKeys(given), **more)
+        def made(given: KeyPlace = place, *, read_only: bool = False) -> SqliteStore:
+            store = SqliteStore(path, large=1, read_only=read_only, keys=RememberedKeys(given))
             stack.push_async_callback(store.close)
             return store
 

@@ -23,7 +23,7 @@ class CountingKeyring(KeyringBackend):
     priority = 1.0
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # the library's
         self.held: dict[tuple[str, str], str] = {}
         self.asked = 0
         self.is_locked = False

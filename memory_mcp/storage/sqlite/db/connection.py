@@ -121,8 +121,8 @@ class _Worker:
 
     def _passes(self, error: Exception) -> bool:
         """Whether the file can be used once it is opened again: it was converted, and nothing was written."""
-        is_moved = isinstance(error, apsw.ReadOnlyError) and error.extendedresult == apsw.SQLITE_READONLY_DBMOVED
-        return is_moved or isinstance(error, ConvertedError)
+        reason: int = getattr(error, "extendedresult", 0)  # which apsw's types lack
+        return reason == apsw.SQLITE_READONLY_DBMOVED or isinstance(error, ConvertedError)
 
     def _current(self) -> StoreConnection:
         """Return the connection to the existing file.

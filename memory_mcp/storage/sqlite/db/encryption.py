@@ -120,7 +120,8 @@ def _with_any(path: Path, keys: Keys, open_with: Callable[[str], C]) -> C:
             except apsw.NotADBError:
                 continue
     raise LockedError(
-        f"{path} is encrypted with another key; set MCP_MEMORY_ENCRYPTION_KEY_FILE to a file that holds its key"
+        f"{path} is encrypted with another key, or damaged; name a file that holds its key "
+        "(MCP_MEMORY_ENCRYPTION_KEY_FILE), or move it away and restore a backup"
     )
 
 
