@@ -33,7 +33,8 @@ from memory_mcp.tools.services import Services
 def export(*, target: Path, no_documents: bool, force: bool) -> None:
     """Write all memories with their history, and all documents, to TARGET (or stdout) as JSON Lines, without vectors.
 
-    It is plain text, even if the store is encrypted. What was deleted stays behind. Leave documents out where you ingest the files again, or for an earlier version.
+    It is plain text, even if the store is encrypted. What was deleted stays behind. Leave documents out where you
+    ingest the files again, or for an earlier version.
     """
     write = partial(_export, without_documents=no_documents)
     if str(target) == "-":
