@@ -6,8 +6,8 @@ The first key encrypts; further ones open what was encrypted before, and are dro
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -163,7 +163,7 @@ class RememberedKeys:
 
 def new_key() -> str:
     """Return a key that nobody has."""
-    return secrets.token_hex(32)
+    return os.urandom(32).hex()
 
 
 def _from_keychain(account: str) -> str:
