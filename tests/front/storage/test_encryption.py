@@ -13,6 +13,8 @@ import pytest
 from memory_mcp.domain.errors import LockedError, StoreError
 from memory_mcp.storage.keys import KeyPlace, RememberedKeys
 from memory_mcp.storage.sqlite.db import encryption
+from memory_mcp.storage.sqlite.db.file import Patience, connect
+from memory_mcp.storage.sqlite.db.schema import migrations
 from memory_mcp.storage.sqlite.maintenance.encrypting import Encryption
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import listed, put, towards
@@ -95,10 +97,16 @@ async def test_those_who_have_it_open_go_on(path: Path, make: Make, coder: Encry
     assert coder.encrypt(unheard) == []
 
 
+@pytest.mark.parametrize("is_marked", [True, False])
 async def test_a_write_that_waits_for_the_conversion_goes_to_the_new_file(
-    make: Make, coder: Encryption, monkeypatch: pytest.MonkeyPatch
+    make: Make, coder: Encryption, monkeypatch: pytest.MonkeyPatch, *, is_marked: bool
 ) -> None:
-    """It gets the lock on a file that is no longer the store's; what it wrote there would be lost."""
+    """It gets the lock on a file that is no longer the store's; what it wrote there would be lost.
+
+    The file is not marked if the conversion was killed as soon as the new one was in place.
+    """
+    if not is_marked:
+        monkeypatch.setattr("memory_mcp.storage.sqlite.maintenance.conversion.CONVERTED", len(migrations()))
     store = make()
     await put(store, "before")
     loop, tasks = asyncio.get_running_loop(), list[asyncio.Task[object]]()
@@ -112,6 +120,26 @@ async def test_a_write_that_waits_for_the_conversion_goes_to_the_new_file(
     await asyncio.to_thread(coder.encrypt, unheard)
     await asyncio.gather(*tasks)
     assert await listed(make()) == ["waited", "before"]
+
+
+async def test_nobody_opens_the_new_file_before_the_old_log_is_gone(
+    path: Path, make: Make, coder: Encryption, place: KeyPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes at that moment would take the old log for the new file's."""
+    await put(make(), "text")
+    looked: list[Path] = []
+
+    def come(folder: Path) -> None:
+        assert encryption.is_encrypted(path)
+        assert not path.with_name(f"{path.name}-wal").exists()
+        with pytest.raises(apsw.BusyError):
+            connect(path, Patience(1), RememberedKeys(place))
+        looked.append(folder)
+
+    monkeypatch.setattr("memory_mcp.storage.sqlite.maintenance.conversion.sync_folder", come)
+    coder.encrypt(unheard)
+    assert looked == [path.parent]
+    connect(path, Patience(1), RememberedKeys(place)).close()
 
 
 async def test_without_its_key_a_store_says_so_and_changes_nothing(
