@@ -29,15 +29,14 @@ from memory_mcp.storage.sqlite.db.file import (
     in_transaction,
     left_beside,
     noticing_full,
-    open_as_is,
     roll_back,
     translated,
 )
 from memory_mcp.storage.sqlite.db.readers import Readers
 from memory_mcp.storage.sqlite.db.reading import (
+    SETTLED,
     Reading,
     Way,
-    connect_reading,
     is_settled,
     may_pass,
     open_reading,
@@ -162,20 +161,20 @@ class _Worker:
     def _goes_on(self, db: apsw.Connection) -> bool:
         """Whether the path leads to the same store in another file: it has the last write of the open one.
 
+        A conversion leaves no log, so that the file alone tells; beside a stranger's, the open one's log may lie.
+
         Raises:
             LockedError: it is encrypted, and no key fits.
         """
         last = changes.latest(db)
         try:
-            with contextlib.closing(self._look()) as new:
+            new = open_reading(self._path, self._patience, SETTLED, self._keys, vectors=False).db
+            with contextlib.closing(new):
                 return last is None or changes.holds(new, last)
         except LockedError:
             raise
         except (apsw.Error, StoreError):
             return False
-
-    def _look(self) -> StoreConnection:
-        return open_as_is(self._path, self._keys, self._patience)
 
     def _open(self) -> StoreConnection:
         create_private(self._path)
@@ -252,11 +251,6 @@ class _Reader(_Worker):
     def _current(self) -> StoreConnection:
         db = super()._current()
         return super()._current() if self._is_overtaken() else db
-
-    def _look(self) -> StoreConnection:
-        if not self._read_only:
-            return super()._look()
-        return connect_reading(self._path, self._patience, self._keys, read_only=True, vectors=False)
 
     def _is_overtaken(self) -> bool:
         """Whether a connection that changes nothing has missed a change; closes it if so."""
