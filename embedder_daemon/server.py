@@ -18,7 +18,6 @@ from embedder_daemon.core import Core, begin_traces, builder
 from embedder_daemon.engines.base import Engine
 from embedder_daemon.runtime import endpoint, homebrew_check, listening, systemd, watchdog
 from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
-from embedder_daemon.service import EmbedderService
 from embedder_daemon.settings import DaemonSettings
 from memory_common.file_lock import FileLock
 

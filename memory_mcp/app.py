@@ -73,7 +73,7 @@ from memory_mcp.storage import factory
 from memory_mcp.tools.services import IngestRules, Services
 
 if TYPE_CHECKING:
-    pass
+    from memory_mcp.storage.sqlite.maintenance.encrypting import Encryption
 
 
 log = Logger(__name__)
@@ -109,6 +109,11 @@ def make_provider(settings: Settings, url: str) -> Identities | None:
     audience, namespace = settings.oidc_audience or url, reach_of(settings.namespace).namespace
     rules = TokenRules(settings.oidc_issuer, audience, settings.oidc_algorithms, settings.oidc_grants, namespace)
     return OidcIdentities(rules, ProviderKeys(settings.oidc_issuer))
+
+
+def make_encryption(settings: Settings) -> Encryption:
+    """Return what encrypts and decrypts the store's file and its backups; raises SettingsError if it is no file."""
+    return factory.make_encryption(settings, backup_folder(settings))
 
 
 def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatModel:
@@ -242,7 +247,8 @@ def _make_maps(settings: Settings, store: Store) -> Maps:
     """Return the map, whose file lies beside the store's, or where that would."""
     path = settings.sqlite_path
     name = f"{path.name}-map" if settings.storage_backend == SQLITE else f"{settings.storage_backend}-map"
-    return Maps(store, Lease(store, mapping.LEASE), path.with_name(name), read_only=settings.read_only)
+    lease, keeps = Lease(store, mapping.LEASE), partial(factory.keeps_derived, settings)
+    return Maps(store, lease, path.with_name(name), read_only=settings.read_only, keeps=keeps)
 
 
 def _make_documents(

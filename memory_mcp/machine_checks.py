@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.models import Condition, Finding
@@ -18,10 +18,6 @@ from memory_mcp.storage import inspections
 if TYPE_CHECKING:
     from memory_mcp.embedder.client import GrpcEmbedder
     from memory_mcp.provision.versions import Versions
-
-NOT_BACKED_UP: Final = (
-    "no daily backup is made here: set MCP_MEMORY_BACKUP_FOLDER on one machine, or use the database's own tools"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ def _register_store(registry: Registry, settings: Settings, verify_s: float | No
         registry,
         folder,
         partial(inspections.written, settings),
-        skip=NOT_BACKED_UP if settings.is_copied_elsewhere else "",
+        skip=backup_files.NOT_HERE if settings.is_copied_elsewhere else "",
         enabled=settings.backup_enabled,
         read_only=settings.read_only,
     )

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 
 from embedder_api.v1.address import default_address, is_network
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -101,6 +101,13 @@ class Settings(HttpSettings):
         json_schema_extra={"default": "`memory.db` in the data folder"},
         description="The database file.",
     )
+    encryption_key: SecretStr | None = Field(
+        None, description="The key of an encrypted store: 64 hexadecimal digits; older ones behind it."
+    )
+    encryption_key_file: FolderPath | None = Field(None, description="The file that holds the key instead.")
+    encryption_keychain_enabled: bool = Field(
+        default=True, description="Look for the key in the system's keychain where neither of these is set."
+    )
     postgres_url: PostgresUrl | None = Field(
         None, repr=False, description="The database of the store `postgres`, `postgresql://user:password@host/name`."
     )
@@ -141,8 +148,7 @@ class Settings(HttpSettings):
     context_enabled: bool = Field(default=True, description="Offer `memory_context`.")
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: NamespaceName = Field(
-        "default",
-        description="The namespace of calls that do not name one; `auto` is the project's.",
+        "default", description="The namespace of calls that do not name one; `auto` is the project's."
     )
     hook_start_chars: int = Field(4_000, ge=200, le=9_500, description="Most characters of `hook session-start`.")
     hook_prompt_chars: int = Field(2_000, ge=200, le=9_500, description="Most characters of `hook prompt-submit`.")

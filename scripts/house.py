@@ -47,6 +47,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/audit.py:*": "rows deleted at once",
     "memory_mcp/storage/token_secrets.py:*": "bytes of a secret",
     "memory_mcp/storage/documents/*": "rows by their keys; units of time",
+    "memory_mcp/storage/keys.py:*": "bounds of what holds keys, and a pause before a person is asked again",
     "memory_mcp/storage/sqlite/records/*": "rows by their keys, in the order of time",
     "memory_mcp/storage/sqlite/maintenance/*": "copies, checks and repairs of the file",
     "memory_mcp/storage/sqlite/store.py:*": "microseconds of a second",

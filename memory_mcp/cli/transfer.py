@@ -13,6 +13,8 @@ from typing import BinaryIO, TextIO, Unpack, cast
 import click
 
 from memory_common.whole_file import replacing
+from memory_mcp import settings
+from memory_mcp.app import make_encryption
 from memory_mcp.application.transfer import EndsEarlyError, Exported, export_lines, import_export, records
 from memory_mcp.cli import DEGRADED, FAILED, moving_in
 from memory_mcp.cli.output import count_up, counted
@@ -31,7 +33,8 @@ from memory_mcp.tools.services import Services
 def export(*, target: Path, no_documents: bool, force: bool) -> None:
     """Write all memories with their history, and all documents, to TARGET (or stdout) as JSON Lines, without vectors.
 
-    What was deleted stays behind. Leave documents out where you ingest the files again, or for an earlier version.
+    It is plain text, even if the store is encrypted. What was deleted stays behind. Leave documents out where you
+    ingest the files again, or for an earlier version.
     """
     write = partial(_export, without_documents=no_documents)
     if str(target) == "-":
@@ -43,11 +46,18 @@ def export(*, target: Path, no_documents: bool, force: bool) -> None:
             exported = administer("export", partial(write, file=file))
     among = f" and {counted(exported.documents, 'document', 'documents')}" if exported.documents else ""
     click.echo(f"exported {counted(exported.memories, 'memory', 'memories')}{among}", err=True)
+    if _is_store_encrypted():
+        click.echo("the export is plain text, though the store is encrypted", err=True)
     if no_documents and exported.sections:
         click.echo(f"{counted(exported.sections, 'section', 'sections')} of documents left out", err=True)
     if exported.watches:
         watches = counted(exported.watches, "watched folder", "watched folders")
         click.echo(f"{watches} not exported; where the files are, run `memory-mcp ingest --watch`", err=True)
+
+
+def _is_store_encrypted() -> bool:
+    loaded = settings.load()
+    return loaded.storage_backend == settings.SQLITE and make_encryption(loaded).is_encrypted()
 
 
 async def _export(services: Services, file: TextIO, *, without_documents: bool) -> Exported:

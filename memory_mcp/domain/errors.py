@@ -28,6 +28,8 @@ class Code(StrEnum):
     FORBIDDEN = "forbidden"
     RATE_LIMITED = "rate_limited"
     STORE = "store"
+    LOCKED = "locked"
+    """The store is encrypted, and its key is not at hand."""
     TRANSFER = "transfer"
     EMBEDDER = "embedder"
     SETTINGS = "settings"
@@ -110,6 +112,12 @@ class StoreError(MemoryMcpError):
     """The store cannot be opened, read or written; the message names the file and the fix."""
 
     code = Code.STORE
+
+
+class LockedError(StoreError):
+    """The store is encrypted, and its key is not at hand; the message says how to give it."""
+
+    code = Code.LOCKED
 
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

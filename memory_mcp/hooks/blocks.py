@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from memory_mcp.context.models import ContextRequest
 from memory_mcp.domain.models import Filters
 from memory_mcp.domain.principal import local_user
+from memory_mcp.storage.keys import KeyPlace, RememberedKeys
 from memory_mcp.storage.sqlite.glance import glance
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from memory_mcp.context.service import ContextService
     from memory_mcp.domain.ports import Embedder
     from memory_mcp.hooks.quick_settings import HookSettings
+    from memory_mcp.storage.sqlite.db.encryption import Keys
 
 CHARS_PER_TOKEN: Final = 4
 SMALLER: Final = 0.9
@@ -97,8 +99,14 @@ def _pages(settings: HookSettings, left_s: float) -> Iterator[Listing]:
         with database.pages(settings.postgres_url, left_s) as pages:
             yield pages
         return
-    with glance(settings.sqlite_path, PATIENCE_MS, searches=False) as store:
+    with glance(settings.sqlite_path, PATIENCE_MS, _keys(settings), searches=False) as store:
         yield store.pages()
+
+
+def _keys(settings: HookSettings) -> Keys:
+    """Return what fetches the key of an encrypted store; never from the keychain, which may ask a person."""
+    place = KeyPlace(settings.sqlite_path, settings.encryption_key, settings.encryption_key_file, asks_keychain=False)
+    return RememberedKeys(place)
 
 
 def _brief(evidence: Evidence, most_chars: int) -> Evidence:
@@ -121,7 +129,7 @@ async def with_prompt(wanted: HookRequest, prompt: str, left_s: Callable[[], flo
     from memory_mcp.context.policy import DEFAULT_CONTEXT  # noqa: PLC0415 - likewise
     from memory_mcp.search.pipeline import SearchPipeline  # noqa: PLC0415 - likewise
 
-    with glance(wanted.settings.sqlite_path, PATIENCE_MS, searches=True) as store:
+    with glance(wanted.settings.sqlite_path, PATIENCE_MS, _keys(wanted.settings), searches=True) as store:
         embedder = _embedder(wanted.settings, left_s())
         try:
             pipeline = SearchPipeline(store, embedder, budget_s=max(RESERVE_S, left_s() - 2 * RESERVE_S))
@@ -173,7 +181,7 @@ async def from_everywhere(
     from memory_mcp import settings  # noqa: PLC0415 - the whole program, for those alone
     from memory_mcp.app import opened  # noqa: PLC0415 - likewise
 
-    async with opened(settings.load(), creates=False) as services:
+    async with opened(settings.load(encryption_keychain_enabled=False), creates=False) as services:
         request = wanted.request("", max(100, int(1000 * SOURCES_SHARE * left_s())))
         deliver(await _assembled(services.context, request, wanted.fits))
 

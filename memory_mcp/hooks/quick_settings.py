@@ -45,6 +45,8 @@ class HookSettings(NamedTuple):
     """Whether the store is the file `sqlite_path`."""
     postgres_url: str | None = None
     """The database that is the store, if one is."""
+    encryption_key: str | None = None
+    encryption_key_file: Path | None = None
 
 
 class NotPlainError(Exception):
@@ -79,6 +81,8 @@ def _quick(variables: Mapping[str, str]) -> HookSettings:
         hook_start_ms=_number(given, "hook_start_ms", START_MS, MILLISECONDS),
         hook_prompt_ms=_number(given, "hook_prompt_ms", PROMPT_MS, MILLISECONDS),
         hook_sources=_switch(given, "hook_sources"),
+        encryption_key=_text(given, "encryption_key"),
+        encryption_key_file=expanded(file) if (file := _text(given, "encryption_key_file")) else None,
     )
 
 
@@ -153,4 +157,6 @@ def whole() -> HookSettings:
         loaded.hook_sources,
         is_plain=loaded.storage_backend == settings.SQLITE,
         postgres_url=loaded.postgres_url if loaded.storage_backend == settings.POSTGRES else None,
+        encryption_key=loaded.encryption_key.get_secret_value() if loaded.encryption_key else None,
+        encryption_key_file=loaded.encryption_key_file,
     )

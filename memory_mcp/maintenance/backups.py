@@ -26,6 +26,9 @@ ASIDE: Final = timedelta(days=30)
 """How long a replaced store is kept after a restore: as long as a deleted memory."""
 TAKE: Final = "run memory-mcp backup, or let a client run for a few minutes: it makes one every day"
 
+NOT_HERE: Final = (
+    "no daily backup is made here: set MCP_MEMORY_BACKUP_FOLDER on one machine, or use the database's own tools"
+)
 NO_COPIES: Final = "this store cannot be copied to a file"
 EXPORT: Final = ".jsonl"
 _NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)(?:-\d+)?\.(?:db|dump|jsonl)")

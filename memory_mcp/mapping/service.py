@@ -66,6 +66,7 @@ class Maps:
     Args:
         path: the file that keeps it.
         read_only: whether nothing may be written; the map is then the one that is there.
+        keeps: tells whether the map may lie in a file; if not, each process draws its own.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class Maps:
         path: Path,
         *,
         read_only: bool = False,
+        keeps: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._lease = lease
         self._path = path
         self._read_only = read_only
+        self._keeps = keeps
         self._clock = clock
         self._known: KeptMap | None = None
         self._stamp: tuple[int, int] | None = None
@@ -186,8 +189,12 @@ class Maps:
         if known is not None and await self._has_purged(known.mark.seq):
             known = None  # what was deleted for good is to be forgotten here too
         drawn = await drawing.whole() if known is None else await drawing.caught_up(known)
-        if drawn is not known:
+        if drawn is known:
+            return
+        if await asyncio.to_thread(self._keeps):
             await asyncio.to_thread(files.write, self._path, drawn)
+        else:
+            self._known = drawn
 
     async def _has_purged(self, after: int) -> bool:
         """Return whether memories were deleted for good since a write, or nobody knows any more."""

@@ -35,7 +35,7 @@ MAX_KEYS: Final = 100
 MIN_RSA_BITS: Final = 2_048
 
 PublicKey = RSAKey | ECKey | OKPKey
-Keys = Mapping[str | None, PublicKey]
+KeySet = Mapping[str | None, PublicKey]
 """By their ids; a key without one is under None if it is the only such key."""
 
 
@@ -64,7 +64,7 @@ class ProviderKeys:
         self.issuer = issuer
         self._clock = clock
         self._transport = transport
-        self._keys: Keys = {}
+        self._keys: KeySet = {}
         self._fetched = self._tried = -float("inf")
         self._renewing: asyncio.Task[None] | None = None
         self.trouble = ""
@@ -111,7 +111,7 @@ class ProviderKeys:
     def _note(self, cause: str) -> None:
         self.trouble = f"the keys of the identity provider {self.issuer} cannot be fetched: {cause}"
 
-    async def _fetch(self) -> Keys:
+    async def _fetch(self) -> KeySet:
         async with httpx2.AsyncClient(
             follow_redirects=False, trust_env=False, timeout=FETCH_S, transport=self._transport()
         ) as client:
@@ -167,7 +167,7 @@ async def _body(client: httpx2.AsyncClient, url: str) -> bytes:
     return bytes(body)
 
 
-def _usable(document: _KeyDocument) -> Keys:
+def _usable(document: _KeyDocument) -> KeySet:
     """Return the public keys that may check signatures; the others of a provider do not harm.
 
     Raises:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Final, Protocol, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from memory_common import plugins
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Store, Tokens
-from memory_mcp.settings import POSTGRES, STORE_GROUP, STORES, Settings, postgres_url
+from memory_mcp.settings import POSTGRES, SQLITE, STORE_GROUP, STORES, Settings, postgres_url
 from memory_mcp.storage.drivers import drivers
+
+if TYPE_CHECKING:
+    from memory_mcp.storage.sqlite.maintenance.encrypting import Encryption
 
 Make = Callable[[Settings], Store]
 """The function behind an entry point; returns a store that opens nothing before its first call."""
@@ -72,6 +76,31 @@ def _shared_tokens(settings: Settings) -> Tokens:
     return TokenTable(
         PostgresDatabase(postgres_url(settings), read_only=settings.read_only, connections=TOKEN_CONNECTIONS)
     )
+
+
+def make_encryption(settings: Settings, folder: Path) -> Encryption:
+    """Return what encrypts and decrypts the store's file and its backups in a folder.
+
+    Raises:
+        SettingsError: the store is not a file of ours.
+    """
+    if settings.storage_backend != SQLITE:
+        raise SettingsError(
+            f"the store {settings.storage_backend!r} is not a SQLite file; encrypt the disks of its database"
+        )
+    from memory_mcp.storage.keys import key_place  # noqa: PLC0415 - for two commands alone
+    from memory_mcp.storage.sqlite.maintenance.encrypting import Encryption  # noqa: PLC0415 - likewise
+
+    return Encryption(settings.sqlite_path, folder, key_place(settings))
+
+
+def keeps_derived(settings: Settings) -> bool:
+    """Whether files may hold what was derived from the store's vectors: not beside an encrypted one."""
+    if settings.storage_backend != SQLITE:
+        return True
+    from memory_mcp.storage.sqlite.db.encryption import is_encrypted  # noqa: PLC0415 - other stores have no SQLite
+
+    return not is_encrypted(settings.sqlite_path)
 
 
 def _whole(name: str, store: Store) -> Store:

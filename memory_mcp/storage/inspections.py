@@ -10,6 +10,7 @@ from memory_mcp.domain.models import Space, Written
 from memory_mcp.health.registry import Registry
 from memory_mcp.settings import POSTGRES, SQLITE, Settings
 from memory_mcp.storage.drivers import drivers
+from memory_mcp.storage.keys import RememberedKeys, key_place
 
 
 def no_file(settings: Settings) -> str:
@@ -42,7 +43,7 @@ def register(
 
     path, read_only, skip = settings.sqlite_path, settings.read_only, no_file(settings)
     disk.register(registry, path, (path.parent, folder), read_only=read_only, skip=skip)
-    inspection.register(registry, path, newest, read_only=read_only, verify_s=verify_s, skip=skip)
+    inspection.register(registry, path, newest, _keys(settings), read_only=read_only, verify_s=verify_s, skip=skip)
 
 
 def written(settings: Settings, seconds: float) -> Written | None:
@@ -58,7 +59,7 @@ def written(settings: Settings, seconds: float) -> Written | None:
         return of_database.written(url, seconds)
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
-    return inspection.written(settings.sqlite_path, seconds, read_only=settings.read_only)
+    return inspection.written(settings.sqlite_path, seconds, keys=_keys(settings), read_only=settings.read_only)
 
 
 def expected_space(settings: Settings) -> Callable[[float], Space | None]:
@@ -70,7 +71,11 @@ def expected_space(settings: Settings) -> Callable[[float], Space | None]:
         return partial(of_database.space, url)
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
-    return partial(inspection.space, settings.sqlite_path, read_only=settings.read_only)
+    return partial(inspection.space, settings.sqlite_path, keys=_keys(settings), read_only=settings.read_only)
+
+
+def _keys(settings: Settings) -> RememberedKeys:
+    return RememberedKeys(key_place(settings))
 
 
 def _database(settings: Settings) -> str | None:

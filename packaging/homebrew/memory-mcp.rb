@@ -21,9 +21,9 @@ class MemoryMcp < Formula
     sha256 "c66ae634e0b8228396b801741beb3294326d4b6102f7bba4041c0dfb58c29026"
   end
 
-  resource "apsw" do
-    url "https://files.pythonhosted.org/packages/d0/e7/5069946ec7b117e23757bb41057fa6863941475e5248764b6e517d8c7cb5/apsw-3.54.1.0-cp314-cp314-macosx_11_0_arm64.whl", using: :nounzip
-    sha256 "66b43bb841dd1d209d1a4d6e5db6ab473457df7a77e26bf9071f52963b49d79e"
+  resource "apsw-sqlite3mc" do
+    url "https://files.pythonhosted.org/packages/60/c3/87f32228d0bd7cfbd6987568132e92c8a19aba7153fb695ac6568cda4d6b/apsw_sqlite3mc-3.54.0.0-cp314-cp314-macosx_11_0_arm64.whl", using: :nounzip
+    sha256 "fe5bf80c568027b43a8726b368a12258ac52fcde647cd3206ec62afb2eeb5af6"
   end
 
   resource "attrs" do

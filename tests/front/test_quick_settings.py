@@ -30,6 +30,8 @@ VALUES = {
     "EMBEDDER_ADDRESS": ["unix:/run/e.sock", "unix:~/e.sock", "nonsense", "dns:///[::1]:5", "dns:///gpu:5"],
     "EMBEDDER_TLS_CERT": ["/srv/c.pem"],
     "STORAGE_BACKEND": ["sqlite_vec", "nothing"],
+    "ENCRYPTION_KEY": ["0" * 64, "short", ""],
+    "ENCRYPTION_KEY_FILE": ["/srv/key", "~/key", "key", ""],
 }
 FILES = [
     "",
@@ -84,10 +86,13 @@ def test_they_are_those_of_the_program(home: Path, values: dict[str, str], file:
         assert got == loaded
         return
     assert isinstance(got, quick_settings.HookSettings)
-    names = [name for name in got._fields if name not in {"is_plain", "embedder_address", "embedder_tls"}]
+    others = {"is_plain", "embedder_address", "embedder_tls", "encryption_key"}
+    names = [name for name in got._fields if name not in others]
     assert {name: getattr(got, name) for name in names} == {name: getattr(loaded, name) for name in names}
     assert got.embedder_address in {None, loaded.embedder_address}
     assert got.embedder_tls == settings.tls_files(loaded)
+    key = loaded.encryption_key
+    assert got.encryption_key == (key.get_secret_value() if key else None)
     assert got.is_plain
 
 

@@ -71,8 +71,19 @@ def test_the_front_is_installed_from_the_wheel(wheel: str, home: dict[str, str])
     program = Path(home["PIPX_BIN_DIR"]) / "memory-mcp"
     done = subprocess.run([program, "store", "kept"], env=home, capture_output=True, text=True, check=False)
     assert done.returncode == DEGRADED, done.stderr
+    typed("pipx runpip memory-mcp check", home)
+    _encrypt(program, home | {"MCP_MEMORY_ENCRYPTION_KEY_FILE": f"{home['HOME']}/key"})
     for line in daemon:  # what they do is shown by tests/provision and, with real PyTorch, by test_installed.py
         assert subprocess.run([*line.split(), "--help"], env=home, capture_output=True, check=False).returncode == 0
+
+
+def _encrypt(program: Path, home: Mapping[str, str]) -> None:
+    """Encrypt the store with what was installed, and read it."""
+    subprocess.run([program, "encrypt", "--yes"], env=home, capture_output=True, check=True)
+    listed = subprocess.run([program, "list"], env=home, capture_output=True, text=True, check=True).stdout
+    assert "kept" in listed
+    store = Path(home["XDG_DATA_HOME"]) / "memory-mcp" / "memory.db"
+    assert not store.read_bytes().startswith(b"SQLite format 3")
 
 
 def pythons() -> Iterator[str]:

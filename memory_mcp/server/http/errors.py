@@ -24,6 +24,7 @@ STATUSES: Final[dict[Code, int]] = {
     Code.LLM: 502,
     Code.SETTINGS: 503,
     Code.STORE: 503,
+    Code.LOCKED: 503,
 }
 
 

@@ -16,6 +16,7 @@ PROTOCOL_CODES: Final[dict[Code, int]] = {
     Code.CONFLICT: types.INTERNAL_ERROR,
     Code.RATE_LIMITED: types.INTERNAL_ERROR,
     Code.STORE: types.INTERNAL_ERROR,
+    Code.LOCKED: types.INTERNAL_ERROR,
     Code.TRANSFER: types.INTERNAL_ERROR,
     Code.EMBEDDER: types.INTERNAL_ERROR,
     Code.SETTINGS: types.INTERNAL_ERROR,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import apsw
 
 from memory_mcp.domain.errors import StoreError
+from memory_mcp.storage.sqlite.db.encryption import Keys, no_keys
 from memory_mcp.storage.sqlite.db.file import Patience, translated
 from memory_mcp.storage.sqlite.db.reading import connect_reading
 from memory_mcp.storage.sqlite.db.schema import check_identity, too_old
@@ -65,14 +66,15 @@ class Glance:
 
 
 @contextlib.contextmanager
-def glance(path: Path, patience_ms: int, *, searches: bool) -> Iterator[Glance]:
+def glance(path: Path, patience_ms: int, keys: Keys = no_keys, *, searches: bool) -> Iterator[Glance]:
     """Open an existing store for a moment; `read` needs one that `searches`.
 
     Raises:
         StoreError: it cannot be opened or read, is locked for longer than that, or is of an earlier version.
+        LockedError: it is encrypted, and no key fits.
     """
     with translated(path, patience_ms):
-        db = connect_reading(path, Patience(patience_ms), read_only=False, vectors=searches)
+        db = connect_reading(path, Patience(patience_ms), keys, read_only=False, vectors=searches)
         try:
             db.execute("BEGIN")
             yield Glance(db, path)

@@ -38,10 +38,12 @@ from memory_mcp.settings import Settings
 from memory_mcp.storage import queue as queued
 from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.documents.store import StoredDocuments
+from memory_mcp.storage.keys import RememberedKeys, key_place
 from memory_mcp.storage.rows import to_micros
 from memory_mcp.storage.sqlite.audit import SqliteAudit
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
+from memory_mcp.storage.sqlite.db.encryption import Keys, no_keys
 from memory_mcp.storage.sqlite.documents import SqliteTransactions
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
@@ -75,8 +77,9 @@ class SqliteStore:
         creates: bool = True,
         read_only: bool = False,
         readers: int = READERS,
+        keys: Keys = no_keys,
     ) -> None:
-        self._database = Database(path, copies.upgrade, creates=creates, read_only=read_only, readers=readers)
+        self._database = Database(path, copies.upgrade, keys, creates=creates, read_only=read_only, readers=readers)
         self._searches = _Searches(path, large, saves=not read_only)
         self._clock = clock
         self._documents = StoredDocuments(SqliteTransactions(self._database, self._now))
@@ -232,7 +235,8 @@ class SqliteStore:
         return await self._database.write(lambda db: [import_one(db, record, embedded) for record, embedded in items])
 
     async def verify(self) -> list[str]:
-        return await asyncio.to_thread(copies.verify, self.path, read_only=self._database.is_read_only)
+        file = self._database
+        return await asyncio.to_thread(copies.verify, file.path, file.keys, read_only=file.is_read_only)
 
     async def copies_as(self) -> str:
         return ".db"
@@ -244,16 +248,17 @@ class SqliteStore:
         await self.generation()  # creates or migrates the file first
         if not self.path.exists():
             raise StoreError(f"there is no store at {self.path} to back up; check MCP_MEMORY_SQLITE_PATH")
-        await asyncio.to_thread(copies.backup, self.path, target, read_only=self._database.is_read_only)
+        file = self._database
+        await asyncio.to_thread(copies.backup, file.path, target, file.keys, read_only=file.is_read_only)
 
     async def tidy(self) -> None:
-        await asyncio.to_thread(copies.tidy, self.path)
+        await asyncio.to_thread(copies.tidy, self.path, self._database.keys)
 
     async def restore(self, source: Path, aside: Path) -> None:
-        await asyncio.to_thread(copies.restore, source, self.path, aside, self._now())
+        await asyncio.to_thread(copies.restore, source, self.path, aside, self._now(), self._database.keys)
 
     async def verify_backup(self, source: Path) -> list[str]:
-        return await asyncio.to_thread(copies.verify_backup, source)
+        return await asyncio.to_thread(copies.verify_backup, source, self._database.keys)
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         now = self._now()
@@ -290,7 +295,8 @@ class SqliteStore:
 
 def from_settings(settings: Settings, *, creates: bool) -> Store:
     """Return the store of the file that the settings name; it is opened at the first call."""
-    return SqliteStore(settings.sqlite_path, creates=creates, read_only=settings.read_only)
+    keys = RememberedKeys(key_place(settings))
+    return SqliteStore(settings.sqlite_path, creates=creates, read_only=settings.read_only, keys=keys)
 
 
 def _size(path: Path, suffix: str) -> int:

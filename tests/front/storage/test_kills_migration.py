@@ -48,9 +48,9 @@ from memory_mcp.storage.sqlite.maintenance import copies
 
 keep = copies._keep_before_migration
 
-def saying(path, version):
+def saying(*given):
     print("begins", flush=True)
-    keep(path, version)
+    keep(*given)
 
 copies._keep_before_migration = saying
 """

@@ -33,6 +33,17 @@ def generation(db: apsw.Connection) -> int:
     return cast("int", db.execute("SELECT coalesce(max(seq), 0) FROM changes").get)
 
 
+def latest(db: apsw.Connection) -> tuple[apsw.SQLiteValue, ...] | None:
+    """Return the last write, as no other store has it; None if there was none."""
+    return db.execute("SELECT seq, at, namespace, kind, memory_ids FROM changes ORDER BY seq DESC LIMIT 1").fetchone()
+
+
+def holds(db: apsw.Connection, change: tuple[apsw.SQLiteValue, ...]) -> bool:
+    """Whether a store has this write."""
+    sql = "SELECT count(*) FROM changes WHERE (seq, at, namespace, kind, memory_ids) = (?, ?, ?, ?, ?)"
+    return bool(db.execute(sql, change).get)
+
+
 def since(db: apsw.Connection, after: int, limit: int) -> list[Event] | MissedChanges:
     """Return the first writes after this seq, in order."""
     if after < _floor(db):

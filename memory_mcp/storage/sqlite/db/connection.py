@@ -18,8 +18,10 @@ from typing import Final, TypeVar
 import apsw
 
 from memory_common import tracing
-from memory_mcp.domain.errors import DiskFullError, StoreError
+from memory_mcp.domain.errors import DiskFullError, LockedError, StoreError
 from memory_mcp.storage.disk import is_writable
+from memory_mcp.storage.sqlite.db import changes
+from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, no_keys
 from memory_mcp.storage.sqlite.db.file import (
     Patience,
     connect,
@@ -32,8 +34,17 @@ from memory_mcp.storage.sqlite.db.file import (
     translated,
 )
 from memory_mcp.storage.sqlite.db.readers import Readers
-from memory_mcp.storage.sqlite.db.reading import Reading, Way, is_settled, may_pass, open_reading, state, way_at_rest
-from memory_mcp.storage.sqlite.db.schema import check_identity, migrations, too_old
+from memory_mcp.storage.sqlite.db.reading import (
+    SETTLED,
+    Reading,
+    Way,
+    is_settled,
+    may_pass,
+    open_reading,
+    state,
+    way_at_rest,
+)
+from memory_mcp.storage.sqlite.db.schema import ConvertedError, check_identity, migrations, too_old
 
 T = TypeVar("T")
 Upgrade = Callable[[apsw.Connection, Path], None]
@@ -82,13 +93,14 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class _Worker:
     """A thread with its own connection."""
 
-    def __init__(self, path: Path, name: str, upgrade: Upgrade) -> None:
+    def __init__(self, path: Path, name: str, upgrade: Upgrade, keys: Keys) -> None:
         self._path = path
+        self._keys = keys
         self._upgrade = upgrade
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._patience = Patience()
         self._ended = False
-        self._db: apsw.Connection | None = None
+        self._db: StoreConnection | None = None
         self._identity: tuple[int, int] | None = None
         """Device and inode of the open file; None while an empty store replaces a missing one."""
 
@@ -97,30 +109,77 @@ class _Worker:
         return self._thread.submit(self._run, work)
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
+        end = self._patience.end_at()
         with translated(self._path):
-            return work(self._current())
+            while True:
+                try:
+                    return work(self._current())
+                except (apsw.Error, StoreError) as error:
+                    if not (self._passes(error) and self._patience.lasts_until(end)):
+                        raise
+                    self._close()
 
-    def _current(self) -> apsw.Connection:
+    def _passes(self, error: Exception) -> bool:
+        """Whether the file can be used once it is opened again: it was converted, and nothing was written."""
+        reason: int = getattr(error, "extendedresult", 0)  # which apsw's types lack
+        return reason == apsw.SQLITE_READONLY_DBMOVED or isinstance(error, ConvertedError)
+
+    def _current(self) -> StoreConnection:
         """Return the connection to the existing file.
 
         Raises:
+            ConvertedError: the file that was opened was encrypted or decrypted since.
             StoreError: it is another file than the one that was opened.
         """
         if self._identity is None and self._path.exists():  # somebody has created it in the meantime
             self._close()
         if self._db is None:
+            before = _identity(self._path)
             self._db = self._open()
             self._identity = _identity(self._path)
-        elif _identity(self._path) != self._identity:
-            raise StoreError(
-                f"{self._path} was moved, deleted or replaced while it was open, and nothing was written; "
-                "put it back, or stop all clients that use it and restore a backup (memory-mcp restore)"
-            )
+            if before not in {None, self._identity}:  # which of them is open?
+                self._close()
+                raise ConvertedError(f"{self._path} was replaced while it was opened; try again")
+        else:
+            self.check_in_place()
         return self._db
 
-    def _open(self) -> apsw.Connection:
+    def check_in_place(self) -> None:
+        """Check that the path still leads to the open file; who asks with the write lock knows that it will.
+
+        Raises:
+            ConvertedError, StoreError: as `_current`.
+        """
+        if self._db is None or (found := _identity(self._path)) == self._identity:
+            return
+        if found is not None and self._goes_on(self._db):
+            raise ConvertedError(f"{self._path} was encrypted or decrypted meanwhile; try again")
+        raise StoreError(
+            f"{self._path} was moved, deleted or replaced while it was open, and nothing was written; "
+            "put it back, or stop all clients that use it and restore a backup (memory-mcp restore)"
+        )
+
+    def _goes_on(self, db: apsw.Connection) -> bool:
+        """Whether the path leads to the same store in another file: it has the last write of the open one.
+
+        A conversion leaves no log, so that the file alone tells; beside a stranger's, the open one's log may lie.
+
+        Raises:
+            LockedError: it is encrypted, and no key fits.
+        """
+        last = changes.latest(db)
+        try:
+            new = open_reading(self._path, self._patience, SETTLED, self._keys, vectors=False).db
+            with contextlib.closing(new):
+                return last is None or changes.holds(new, last)
+        except LockedError:
+            raise
+        except (apsw.Error, StoreError):
+            return False
+
+    def _open(self) -> StoreConnection:
         create_private(self._path)
-        db = connect(self._path, self._patience)
+        db = connect(self._path, self._patience, self._keys)
         try:
             if (version := check_identity(db, self._path)) < len(migrations()):
                 with _patient(self._path) if version else contextlib.nullcontext():
@@ -152,8 +211,8 @@ class _Worker:
 class _Reader(_Worker):
     """Reads from a file that may be missing, read-only, or on a full disk."""
 
-    def __init__(self, path: Path, upgrade: Upgrade, *, creates: bool, read_only: bool) -> None:
-        super().__init__(path, "sqlite-read", upgrade)
+    def __init__(self, path: Path, upgrade: Upgrade, keys: Keys, *, creates: bool, read_only: bool) -> None:
+        super().__init__(path, "sqlite-read", upgrade, keys)
         self._creates = creates
         self._read_only = read_only
         self._reading: Reading | None = None
@@ -177,16 +236,20 @@ class _Reader(_Worker):
                     db = self._current()
                     done = work(db)
                 except (apsw.Error, StoreError) as error:
-                    changes_nothing = self._read_only or self._reading is not None
-                    if changes_nothing and may_pass(error, self._path) and self._patience.lasts_until(end):
-                        self._close()  # the log's owner has just closed or opened it
+                    if self._passes(error) and self._patience.lasts_until(end):
+                        self._close()
                     elif db is None or not self._is_overtaken():
                         raise
                 else:
                     if not self._is_overtaken():
                         return done
 
-    def _current(self) -> apsw.Connection:
+    def _passes(self, error: Exception) -> bool:
+        """Whether the file can be read once it is opened again; the log's owner may have closed or opened it."""
+        changes_nothing = self._read_only or self._reading is not None
+        return super()._passes(error) or (changes_nothing and may_pass(error, self._path))
+
+    def _current(self) -> StoreConnection:
         db = super()._current()
         return super()._current() if self._is_overtaken() else db
 
@@ -201,7 +264,7 @@ class _Reader(_Worker):
         super()._close()
         self._reading = None
 
-    def _open(self) -> apsw.Connection:
+    def _open(self) -> StoreConnection:
         if (self._read_only or not self._creates) and not self._path.exists():
             return self._nothing()
         if self._read_only:
@@ -213,13 +276,13 @@ class _Reader(_Worker):
                 raise
             return self._open_unchanged(way_at_rest(self._path))  # the existing contents can still be read
 
-    def _open_unchanged(self, way: Way | None = None) -> apsw.Connection:
+    def _open_unchanged(self, way: Way | None = None) -> StoreConnection:
         """Open the file without changing it.
 
         Raises:
             StoreError: it needs a migration first.
         """
-        reading = open_reading(self._path, self._patience, way)
+        reading = open_reading(self._path, self._patience, way, self._keys)
         if (version := check_identity(reading.db, self._path)) < len(migrations()):
             reading.db.close()
             if version:
@@ -228,7 +291,7 @@ class _Reader(_Worker):
         self._reading = reading
         return reading.db
 
-    def _nothing(self) -> apsw.Connection:
+    def _nothing(self) -> StoreConnection:
         """Return an empty store in place of a missing file that is not to be created.
 
         Raises:
@@ -251,15 +314,23 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, upgrade: Upgrade, *, creates: bool = True, read_only: bool = False, readers: int = READERS
+        self,
+        path: Path,
+        upgrade: Upgrade,
+        keys: Keys = no_keys,
+        *,
+        creates: bool = True,
+        read_only: bool = False,
+        readers: int = READERS,
     ) -> None:
         self.path = path
+        self.keys = keys
         self.is_read_only = read_only
         self.is_full = False
         """Whether the last write failed because the disk was full."""
         most = readers if creates and not read_only else 1
-        self._readers = Readers(lambda: _Reader(path, upgrade, creates=creates, read_only=read_only), most)
-        self._writer = _Worker(path, "sqlite-write", upgrade)
+        self._readers = Readers(lambda: _Reader(path, upgrade, keys, creates=creates, read_only=read_only), most)
+        self._writer = _Worker(path, "sqlite-write", upgrade, keys)
 
     async def read(self, work: Callable[[apsw.Connection], T], *, is_search: bool = False) -> T:
         """Run work that only reads, on one snapshot; concurrent searches run in parallel.
@@ -280,9 +351,14 @@ class Database:
         if self.is_read_only:
             raise StoreError(f"{self.path} is read-only; unset MCP_MEMORY_READ_ONLY to write")
         checked = self._checked(work)
+
+        def in_place(db: apsw.Connection) -> T:
+            self._writer.check_in_place()
+            return checked(db)
+
         try:
             with tracing.child("write the store", database="sqlite"):
-                done = await asyncio.wrap_future(self._writer.submit(lambda db: in_transaction(db, checked)))
+                done = await asyncio.wrap_future(self._writer.submit(lambda db: in_transaction(db, in_place)))
         except DiskFullError:
             self.is_full = True
             raise

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from json import JSONDecodeError
 from pathlib import Path
@@ -17,6 +18,7 @@ import apsw
 
 from memory_mcp.domain.errors import NO_ROOM, DiskFullError, StoreError
 from memory_mcp.storage.disk import has_room
+from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, key_of, no_keys, with_key
 from memory_mcp.storage.sqlite.db.schema import check_identity
 
 T = TypeVar("T")
@@ -35,11 +37,14 @@ PRAGMAS: Final[dict[str, str | int]] = {
     "synchronous": "FULL",
     "foreign_keys": 1,
     "temp_store": "MEMORY",
+    "secure_delete": 0,  # this build's default is 1, which writes what is deleted once more
     "mmap_size": 1 << 40,  # all of it: a million memories take 2 GB, and unmapped reads take twice as long
     **({"fullfsync": 1, "checkpoint_fullfsync": 1} if sys.platform == "darwin" else {}),  # on macOS fsync is not enough
 }
 
 
+DECRYPTED_KB: Final = 32 << 10
+"""Most pages of an encrypted file that a connection holds decrypted. A plain file is mapped instead, and needs none."""
 _CREATING: Final = threading.Lock()
 """Held while a file is created: closing any descriptor of a file drops the process's POSIX locks on it."""
 
@@ -176,19 +181,26 @@ def check_size(path: Path) -> None:
         raise apsw.NotADBError("it is too short for a database")
 
 
-def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
-    """Open an existing file, ours or empty, and configure the connection.
+def connect(
+    path: Path, patience: Patience | None = None, keys: Keys = no_keys, *, new_key: str = ""
+) -> StoreConnection:
+    """Open an existing file, ours or empty, and configure the connection; an empty one gets the key `new_key`.
 
     Raises:
         apsw.Error, StoreError: it cannot be opened, or is not ours.
+        LockedError: it is encrypted, and no key fits.
     """
     patience = patience or Patience()
     check_size(path)
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    if path.stat().st_size == 0:
+        return _connected(path, patience, new_key)
+    return with_key(path, keys, partial(_connected, path, patience))
+
+
+def _connected(path: Path, patience: Patience, key: str) -> StoreConnection:
+    db = _keyed(path, patience, key)  # looks at it before anything is written to a foreign file
     try:
         with noticing_full(db):
-            db.set_busy_handler(patience)
-            check_identity(db, path)  # before anything is written to a foreign file
             _enter_wal(db, patience, is_new=path.stat().st_size == 0)
             prepare(db)
     except BaseException:
@@ -197,9 +209,33 @@ def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
     return db
 
 
-def in_memory() -> apsw.Connection:
+def open_as_is(path: Path, keys: Keys, patience: Patience | None = None) -> StoreConnection:
+    """Open an existing file of ours for writing, without another journal mode or our pragmas.
+
+    Raises:
+        apsw.Error, StoreError: it cannot be opened, or is not ours.
+        LockedError: it is encrypted, and no key fits.
+    """
+    return with_key(path, keys, partial(_keyed, path, patience or Patience()))
+
+
+def _keyed(path: Path, patience: Patience, key: str) -> StoreConnection:
+    db = StoreConnection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)  # of VACUUM INTO
+    try:
+        with noticing_full(db):
+            db.set_busy_handler(patience)
+            if key:
+                db.set_key(key)
+            check_identity(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def in_memory() -> StoreConnection:
     """Open an empty database in memory."""
-    db = apsw.Connection(":memory:")
+    db = StoreConnection(":memory:")
     prepare(db)
     return db
 
@@ -208,6 +244,8 @@ def prepare(db: apsw.Connection, *, vectors: bool = True) -> None:
     """Configure a connection; without `vectors` it cannot search by them."""
     for name, value in PRAGMAS.items():
         db.pragma(name, value)
+    if key_of(db):
+        db.pragma("cache_size", -DECRYPTED_KB)
     if not vectors:
         return
     db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature

@@ -8,11 +8,13 @@ from __future__ import annotations
 import fcntl
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import apsw
 
+from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, no_keys, with_key
 from memory_mcp.storage.sqlite.db.file import Patience, check_size, prepare
 from memory_mcp.storage.sqlite.db.schema import check_identity
 
@@ -30,7 +32,7 @@ SHARED: Final = Way("mode=ro", is_guarded=True)
 """Together with others, through their shared memory, in which a reader leaves marks."""
 UNMARKED: Final = Way("mode=ro&readonly_shm=1", is_guarded=True)
 """The same without marks; nobody in the same process can write meanwhile."""
-LEFTOVER: Final = Way("mode=ro&vfs=unix-none", is_guarded=False)
+LEFTOVER: Final = Way("mode=ro&vfs=multipleciphers-unix-none", is_guarded=False)
 """With a log that nobody has open: its index is in this process's memory, which requires exclusive locking mode and a
 VFS that does not lock the file."""
 SETTLED: Final = Way("mode=ro&immutable=1", is_guarded=False)
@@ -55,7 +57,7 @@ State = tuple[tuple[int, int, int, int] | None, ...]
 class Reading:
     """A connection that changes nothing."""
 
-    db: apsw.Connection
+    db: StoreConnection
     path: Path
     files: State | None
     """The state of the files when opened; None if SQLite's locks prevent changes during reads."""
@@ -66,7 +68,12 @@ class Reading:
 
 
 def open_reading(
-    path: Path, patience: Patience | None = None, way: Way | None = None, *, vectors: bool = True
+    path: Path,
+    patience: Patience | None = None,
+    way: Way | None = None,
+    keys: Keys = no_keys,
+    *,
+    vectors: bool = True,
 ) -> Reading:
     """Open an existing file, ours or empty, in the given way, else in the one that its side files require.
 
@@ -74,21 +81,25 @@ def open_reading(
 
     Raises:
         apsw.Error, StoreError: it cannot be opened, or is not ours.
+        LockedError: it is encrypted, and no key fits.
     """
     check_size(path)
     before, way = state(path), way or way_of(path)
+    patience = patience or Patience()
     try:
-        db = _open(path, patience or Patience(), way, vectors=vectors)
+        db = with_key(path, keys, partial(_open, path, patience, way, vectors=vectors))
     except apsw.ProtocolError:  # the shared memory is a leftover of another log
         way = LEFTOVER
-        db = _open(path, patience or Patience(), way, vectors=vectors)
+        db = with_key(path, keys, partial(_open, path, patience, way, vectors=vectors))
     return Reading(db, path, None if way.is_guarded else before)
 
 
-def _open(path: Path, patience: Patience, way: Way, *, vectors: bool) -> apsw.Connection:
+def _open(path: Path, patience: Patience, way: Way, key: str, *, vectors: bool) -> StoreConnection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    db = apsw.Connection(f"{path.absolute().as_uri()}?{way.query}", flags=flags)
+    db = StoreConnection(f"{path.absolute().as_uri()}?{way.query}", flags=flags)
     try:
+        if key:
+            db.set_key(key)
         db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # otherwise SQLite would remove a log without valid frames
         db.set_busy_handler(patience)
         if way == LEFTOVER:
@@ -102,8 +113,8 @@ def _open(path: Path, patience: Patience, way: Way, *, vectors: bool) -> apsw.Co
 
 
 def connect_reading(
-    path: Path, patience: Patience | None = None, *, read_only: bool, vectors: bool = True
-) -> apsw.Connection:
+    path: Path, patience: Patience | None = None, keys: Keys = no_keys, *, read_only: bool, vectors: bool = True
+) -> StoreConnection:
     """Open a file briefly, while nobody is expected to change it except through the log.
 
     If others in this process may write, leave marks in existing shared memory.
@@ -114,7 +125,7 @@ def connect_reading(
         try:
             way = way_of(path)
             way = SHARED if way == UNMARKED and not read_only else way
-            return open_reading(path, patience, way, vectors=vectors).db
+            return open_reading(path, patience, way, keys, vectors=vectors).db
         except apsw.Error as error:
             if not (may_pass(error, path) and patience.lasts_until(end)):
                 raise

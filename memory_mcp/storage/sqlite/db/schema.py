@@ -18,8 +18,16 @@ from memory_mcp.domain.errors import StoreError
 APPLICATION_ID: Final = 0x6D656D31
 """SQLite's `application_id` of our files ("mem1")."""
 
+CONVERTED: Final = 0x7FFF_FFFF
+"""The version of a file that an encrypted or decrypted one has replaced, for those who still have it open. Others take
+it for a newer version's, and write nothing."""
+
 Steps = Mapping[int, Callable[[apsw.Connection], None]]
 """By the number of the SQL file that they belong to."""
+
+
+class ConvertedError(StoreError):
+    """The open file was encrypted or decrypted: its path leads to another one, which is to be opened."""
 
 
 @cache
@@ -34,6 +42,7 @@ def check_identity(db: apsw.Connection, path: Path) -> int:
 
     Raises:
         StoreError: the file belongs to another program or to a newer version of this one.
+        ConvertedError: it was replaced by an encrypted or decrypted one.
     """
     # One statement instead of pragmas, because another front may be creating the schema.
     version, application, is_empty = cast(
@@ -45,6 +54,8 @@ def check_identity(db: apsw.Connection, path: Path) -> int:
     )
     if application != APPLICATION_ID and not is_empty:
         raise StoreError(f"{path} belongs to another program; set MCP_MEMORY_SQLITE_PATH to another file")
+    if version == CONVERTED:
+        raise ConvertedError(f"{path} was encrypted or decrypted meanwhile; try again")
     if version > len(migrations()):
         raise StoreError(
             f"{path} was written by a newer memory-mcp (schema {version}, this one knows {len(migrations())}); "

@@ -21,12 +21,14 @@ import apsw
 from memory_mcp.domain.errors import DiskFullError, StoreError
 from memory_mcp.domain.paths import followed
 from memory_mcp.storage.sqlite.db import changes
+from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, is_encrypted, key_of, no_keys, write_anew
 from memory_mcp.storage.sqlite.db.file import (
     connect,
     create_private,
     in_transaction,
     is_full,
     noticing_full,
+    open_as_is,
     translated,
 )
 from memory_mcp.storage.sqlite.db.partitions import NAMESPACES
@@ -47,17 +49,17 @@ STEPS: Final[Steps] = {6: unify.unify, PARTITIONED: writes.set_documents_apart}
 _PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?")
 
 
-def verify(path: Path, *, read_only: bool = False) -> list[str]:
+def verify(path: Path, keys: Keys = no_keys, *, read_only: bool = False) -> list[str]:
     """Return one sentence per inconsistency in the file.
 
     Raises:
         StoreError: it cannot be opened or read.
     """
-    with translated(path), contextlib.closing(_opened(path, read_only=read_only)) as db:
+    with translated(path), contextlib.closing(_opened(path, keys, read_only=read_only)) as db:
         return problems(db)
 
 
-def tidy(path: Path) -> None:
+def tidy(path: Path, keys: Keys = no_keys) -> None:
     """Checkpoint and truncate the write-ahead log as far as other processes allow; remove abandoned copies.
 
     Raises:
@@ -65,17 +67,17 @@ def tidy(path: Path) -> None:
     """
     with translated(path):
         _sweep(path.parent)
-        with contextlib.closing(connect(path)) as db, contextlib.suppress(apsw.BusyError):
+        with contextlib.closing(connect(path, keys=keys)) as db, contextlib.suppress(apsw.BusyError):
             db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
-def _opened(path: Path, *, read_only: bool) -> apsw.Connection:
+def _opened(path: Path, keys: Keys, *, read_only: bool) -> StoreConnection:
     """Open a store; if read-only, no file of it changes."""
-    return connect_reading(path, read_only=True) if read_only else connect(path)
+    return connect_reading(path, keys=keys, read_only=True) if read_only else connect(path, keys=keys)
 
 
-def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
-    """Copy a snapshot of the source to a new file, and verify the copy.
+def backup(source: Path, target: Path, keys: Keys = no_keys, *, read_only: bool = False) -> None:
+    """Copy a snapshot of the source to a new file with the same key, and verify the copy.
 
     Raises:
         StoreError: the source cannot be read, the target cannot be written, or the copy is inconsistent.
@@ -83,13 +85,13 @@ def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
     with translated(target):
         partial = _beginning(target)
         try:
-            with translated(source), contextlib.closing(_opened(source, read_only=read_only)) as held:
+            with translated(source), contextlib.closing(_opened(source, keys, read_only=read_only)) as held:
                 _copy(held, partial)
-            with contextlib.closing(connect(partial)) as copied:
+            with contextlib.closing(connect(partial, keys=keys)) as copied:
                 _check(copied, source)
                 copied.pragma("journal_mode", "DELETE")
             os.link(partial, target)  # which fails where something is, unlike a rename
-            _sync(target.parent)
+            sync_folder(target.parent)
         except FileExistsError as error:
             raise StoreError(f"{target} exists already; choose another file") from error
         finally:
@@ -104,11 +106,11 @@ def upgrade(db: apsw.Connection, path: Path) -> None:
     """
     version = check_identity(db, path)
     if 0 < version < len(migrations()):
-        _keep_before_migration(path, version)
+        _keep_before_migration(path, version, lambda **_: (key_of(db),))
     migrate(db, path, STEPS)
 
 
-def _keep_before_migration(path: Path, version: int) -> None:
+def _keep_before_migration(path: Path, version: int, keys: Keys) -> None:
     """Copy a file of an earlier schema beside it, in place of a copy from a migration that failed.
 
     Raises:
@@ -117,16 +119,18 @@ def _keep_before_migration(path: Path, version: int) -> None:
     kept = path.with_name(f"{path.stem}.schema-{version}{path.suffix}")
     partial = _beginning(kept)
     try:
-        with translated(path), contextlib.closing(connect(path)) as held:
+        with translated(path), contextlib.closing(connect(path, keys=keys)) as held:
             _copy(held, partial)
         partial.rename(kept)
-        _sync(kept.parent)
+        sync_folder(kept.parent)
     finally:
         _discard(partial)
 
 
-def restore(source: Path, live: Path, aside: Path, now: int) -> None:
+def restore(source: Path, live: Path, aside: Path, now: int, keys: Keys = no_keys) -> None:
     """Replace the live file by the backup, after copying it to `aside`; its change log continues counting.
+
+    An encrypted store stays encrypted, with its key; a missing one becomes what the backup is.
 
     Raises:
         StoreError: it is not a backup, is inconsistent or is of a newer version; nothing was changed.
@@ -137,18 +141,34 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
     with translated(live):
         prepared = _beginning(live.with_name(f"{live.name}.restore"))
     try:
-        with translated(source), contextlib.closing(_given(source)) as given:
-            _copy(given, prepared)
-        with translated(prepared), contextlib.closing(connect(prepared)) as new:
+        with translated(source), contextlib.closing(_given(source, keys)) as given:
+            _copy(given, prepared, _key_of_restored(given, live, keys))
+        with translated(prepared), contextlib.closing(connect(prepared, keys=keys)) as new:
             in_transaction(new, lambda db: migrate(db, prepared, STEPS))
             _check(new, source)
             with translated(live):
-                _replace(live, new, aside, now)
+                _replace(live, new, aside, now, keys)
     finally:
         _discard(prepared)
 
 
-def verify_backup(source: Path) -> list[str]:
+def _key_of_restored(given: StoreConnection, live: Path, keys: Keys) -> str:
+    """Return the key that a store will have after the backup was restored over it.
+
+    Raises:
+        StoreError: the backup is encrypted, and the store is not.
+    """
+    if is_encrypted(live):
+        with contextlib.closing(open_as_is(live, keys)) as held:
+            return held.key
+    if given.key and live.exists() and live.stat().st_size:
+        raise StoreError(
+            "the backup is encrypted and the store is not, and nothing was changed; run memory-mcp encrypt first"
+        )
+    return given.key
+
+
+def verify_backup(source: Path, keys: Keys = no_keys) -> list[str]:
     """Return one sentence per inconsistency in a backup; of an earlier version's, only whether SQLite can read all.
 
     Raises:
@@ -157,7 +177,7 @@ def verify_backup(source: Path) -> list[str]:
     source = followed(source)
     if not source.is_file():
         raise _no_file(source)
-    with translated(source), contextlib.closing(_given(source)) as given:
+    with translated(source), contextlib.closing(_given(source, keys)) as given:
         is_current = check_identity(given, source) == len(migrations())
         return problems(given) if is_current else damage(given)
 
@@ -172,30 +192,34 @@ def _discard(partial: Path) -> None:
         Path(f"{partial}{suffix}").unlink(missing_ok=True)
 
 
-def _given(path: Path) -> apsw.Connection:
+def _given(path: Path, keys: Keys) -> StoreConnection:
     """Open a backup without changing any file."""
-    db = connect_reading(path, read_only=False)
+    db = connect_reading(path, keys=keys, read_only=False)
     if check_identity(db, path) == 0:
         db.close()
         raise StoreError(f"{path} is not a store of memories; name a file that memory-mcp backup created")
     return db
 
 
-def _replace(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
+def _replace(live: Path, new: StoreConnection, aside: Path, now: int, keys: Keys) -> None:
     create_private(live)
     try:
-        _write_over(live, new, aside, now)
+        _write_over(live, new, aside, now, keys)
     except (apsw.NotADBError, apsw.CorruptError):  # too damaged for anyone to read: all we can do is move it away
         _put_away(live, aside)
         create_private(live)
-        _write_over(live, new, aside, now)
+        _write_over(live, new, aside, now, keys)
 
 
-def _write_over(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
+def _write_over(live: Path, new: StoreConnection, aside: Path, now: int, keys: Keys) -> None:
     """Write the new store over the live one; others are locked out from the snapshot in `aside` on."""
-    with contextlib.closing(connect(live)) as old, noticing_full(old), old.backup("main", new, "main") as copying:
+    with (
+        contextlib.closing(connect(live, keys=keys, new_key=new.key)) as old,
+        noticing_full(old),
+        old.backup("main", new, "main") as copying,
+    ):
         copying.step(1)  # from here on nobody else writes
-        before = _keep(live, aside)
+        before = _keep(live, aside, keys)
         in_transaction(new, lambda db: _count_on(db, before, now))
         copying.step(ALL_PAGES)
 
@@ -218,9 +242,9 @@ class _Before:
     namespaces: frozenset[str]
 
 
-def _keep(live: Path, aside: Path) -> _Before:
+def _keep(live: Path, aside: Path, keys: Keys) -> _Before:
     """Copy the live file to `aside` unless it is empty; of a damaged file, copy the pages."""
-    with contextlib.closing(connect(live)) as reader:
+    with contextlib.closing(connect(live, keys=keys)) as reader:
         version = check_identity(reader, live)
         if version == 0:
             return _Before({}, frozenset())
@@ -233,7 +257,7 @@ def _keep(live: Path, aside: Path) -> _Before:
             raise _taken(aside) from error
         finally:
             _discard(partial)
-        _sync(aside.parent)
+        sync_folder(aside.parent)
         return before
 
 
@@ -281,13 +305,18 @@ def _sweep(folder: Path) -> None:
                     path.unlink()
 
 
-def _copy(held: apsw.Connection, target: Path) -> None:
-    """Copy a snapshot of an open file.
+def _copy(held: StoreConnection, target: Path, key: str | None = None) -> None:
+    """Copy a snapshot of an open file, with its key or another one.
 
     Raises:
         DiskFullError: there is no space for the copy.
     """
-    with contextlib.closing(apsw.Connection(str(target))) as copied:
+    if key is not None and key != held.key:
+        write_anew(held, target, key)
+        return
+    with contextlib.closing(StoreConnection(str(target))) as copied:
+        if held.key:
+            copied.set_key(held.key)
         try:
             with noticing_full(copied), copied.backup("main", held, "main") as copying:
                 copying.step(ALL_PAGES)
@@ -305,7 +334,7 @@ def _check(db: apsw.Connection, source: Path) -> None:
         raise StoreError(f"the copy of {source} is inconsistent: {found[0]}; make another backup")
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in a folder survive a power loss."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -6,12 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.errors import LockedError, StoreError
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.storage.sqlite.db.encryption import is_encrypted
 
 
 def unusable(path: Path, error: StoreError) -> Finding:
     """Report why the file cannot be used; the error's message contains the fix."""
+    if isinstance(error, LockedError):
+        return Finding(Condition.FAILED, "locked", *error.told())
     return Finding(Condition.FAILED, "unusable", str(error), f"fix {path} as the cause says, then try again")
 
 
@@ -35,7 +38,8 @@ def opened(path: Path) -> Finding:
     """Report the path of the file and its free disk space."""
     if not path.exists():
         return Finding(Condition.OK, "none", detail=f"{NONE}, {path}")
-    return Finding(Condition.OK, "open", detail=f"{path}{_free(path)}")
+    how = ", encrypted" if is_encrypted(path) else ""
+    return Finding(Condition.OK, "open", detail=f"{path}{how}{_free(path)}")
 
 
 def _free(path: Path) -> str:

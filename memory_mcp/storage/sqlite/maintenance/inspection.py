@@ -24,7 +24,8 @@ from memory_mcp.health.registry import Registry
 from memory_mcp.search.lexical.stems import LANGUAGE_CHARS, is_english
 from memory_mcp.storage import queue as queued
 from memory_mcp.storage.sqlite.db import changes
-from memory_mcp.storage.sqlite.db.file import BUSY_MS, Patience, in_transaction, left_beside, translated
+from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, no_keys
+from memory_mcp.storage.sqlite.db.file import BUSY_MS, Patience, in_transaction, left_beside, open_as_is, translated
 from memory_mcp.storage.sqlite.db.reading import connect_reading
 from memory_mcp.storage.sqlite.db.schema import check_identity, migrations, too_old
 from memory_mcp.storage.sqlite.maintenance import findings
@@ -46,22 +47,31 @@ STEPS: Final = 20_000
 
 
 def register(
-    registry: Registry, path: Path, newest: Newest, *, read_only: bool, verify_s: float | None, skip: str = ""
+    registry: Registry,
+    path: Path,
+    newest: Newest,
+    keys: Keys,
+    *,
+    read_only: bool,
+    verify_s: float | None,
+    skip: str = "",
 ) -> None:
     """Register the checks of a file; `skip` says why there is no file to check.
 
     `verify_s` is the time limit of verifying, if it differs.
     """
     of_file = ("store",)
-    registry.add_blocking("store", partial(look, path, newest, read_only=read_only), skip=skip)
-    registry.add_blocking("verify", partial(verify, path, newest, read_only=read_only), needs=of_file, seconds=verify_s)
-    registry.add_blocking("lock", partial(lock, path), needs=of_file, skip=READ_ONLY if read_only else "")
-    registry.add_blocking("queue", partial(queue, path, read_only=read_only), needs=of_file)
-    registry.add_blocking("languages", partial(languages, path, read_only=read_only), needs=of_file)
+    add = registry.add_blocking
+    add("store", partial(look, path, newest, keys=keys, read_only=read_only), skip=skip)
+    verifying = partial(verify, path, newest, keys=keys, read_only=read_only)
+    add("verify", verifying, needs=of_file, seconds=verify_s)
+    add("lock", partial(lock, path, keys=keys), needs=of_file, skip=READ_ONLY if read_only else "")
+    add("queue", partial(queue, path, keys=keys, read_only=read_only), needs=of_file)
+    add("languages", partial(languages, path, keys=keys, read_only=read_only), needs=of_file)
 
 
 @contextlib.contextmanager
-def _reading(path: Path, seconds: float, *, read_only: bool) -> Iterator[apsw.Connection]:
+def _reading(path: Path, seconds: float, *, keys: Keys, read_only: bool) -> Iterator[apsw.Connection]:
     """Open a snapshot of the file; if read-only, not even shared memory changes.
 
     Raises:
@@ -70,7 +80,7 @@ def _reading(path: Path, seconds: float, *, read_only: bool) -> Iterator[apsw.Co
     patience_ms = _patience_ms(seconds)
     with (
         translated(path, patience_ms),
-        contextlib.closing(connect_reading(path, Patience(patience_ms), read_only=read_only)) as db,
+        contextlib.closing(connect_reading(path, Patience(patience_ms), keys, read_only=read_only)) as db,
     ):
         db.execute("BEGIN")
         yield db
@@ -80,12 +90,12 @@ def _patience_ms(seconds: float) -> int:
     return min(BUSY_MS, int(1_000 * LOCK_SHARE * seconds))
 
 
-def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Finding:
+def look(path: Path, newest: Newest, seconds: float, *, keys: Keys = no_keys, read_only: bool = False) -> Finding:
     """Check that the file opens, its version, and that it is private."""
     if not path.exists():
         return _missing(path, newest())
     try:
-        with _reading(path, seconds, read_only=read_only) as db:
+        with _reading(path, seconds, keys=keys, read_only=read_only) as db:
             version = check_identity(db, path)
             db.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     except StoreError as error:
@@ -122,13 +132,13 @@ def _missing(path: Path, backup: Path | None) -> Finding:
 
 def _unusable(path: Path, error: StoreError, backup: Path | None) -> Finding:
     if isinstance(error.__cause__, apsw.BusyError):
-        return _locked(path, error)
+        return _held(path, error)
     if isinstance(error.__cause__, apsw.NotADBError | apsw.CorruptError) and backup:
         return Finding(Condition.FAILED, "damaged", str(error), _restore(backup))
     return findings.unusable(path, error)
 
 
-def _locked(path: Path, error: StoreError) -> Finding:
+def _held(path: Path, error: StoreError) -> Finding:
     fix = f"stop the process that holds the lock; to list candidates, run lsof {shlex.quote(str(path))}"
     return Finding(Condition.FAILED, "locked", str(error), fix)
 
@@ -137,11 +147,11 @@ def _restore(backup: Path | None) -> str:
     return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "restore a backup: memory-mcp restore"
 
 
-def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Finding:
+def verify(path: Path, newest: Newest, seconds: float, *, keys: Keys = no_keys, read_only: bool = False) -> Finding:
     """Check that the file is consistent, as far as the time allows."""
     end = time.monotonic() + VERIFY_SHARE * seconds
     try:
-        with _reading(path, seconds, read_only=read_only) as db:
+        with _reading(path, seconds, keys=keys, read_only=read_only) as db:
             db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             found = problems(db)
     except StoreError as error:
@@ -156,37 +166,36 @@ def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = Fals
     return Finding(Condition.OK, "agrees", detail="pages, keyword index, vectors, counts and change log are consistent")
 
 
-def lock(path: Path, seconds: float) -> Finding:
+def lock(path: Path, seconds: float, *, keys: Keys = no_keys) -> Finding:
     """Check that the file is writable; takes the write lock for a moment if it is free."""
     patience_ms = _patience_ms(seconds)
     try:
-        with translated(path, patience_ms), contextlib.closing(_writable(path)) as db:
-            db.set_busy_handler(Patience(patience_ms))
+        with translated(path, patience_ms), contextlib.closing(_writable(path, keys, Patience(patience_ms))) as db:
             in_transaction(db, lambda _: None)
     except StoreError as error:
         if isinstance(error.__cause__, apsw.BusyError):
-            return _locked(path, error)
+            return _held(path, error)
         return Finding(Condition.FAILED, "not writable", str(error), f"make {path} and its folder writable")
     return Finding(Condition.OK, "free", detail="it is writable")
 
 
-def _writable(path: Path) -> apsw.Connection:
+def _writable(path: Path, keys: Keys, patience: Patience) -> StoreConnection:
     """Open the file for writing; closing it leaves a killed front's log as it is."""
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db = open_as_is(path, keys, patience)
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     return db
 
 
-def queue(path: Path, seconds: float, *, read_only: bool = False) -> Finding:
+def queue(path: Path, seconds: float, *, keys: Keys = no_keys, read_only: bool = False) -> Finding:
     """Report the queue of memories that wait for vectors."""
-    with _reading(path, seconds, read_only=read_only) as db:
+    with _reading(path, seconds, keys=keys, read_only=read_only) as db:
         return queued.of_queue(reads.queue(db, None))
 
 
-def languages(path: Path, seconds: float, *, read_only: bool = False) -> Finding:
+def languages(path: Path, seconds: float, *, keys: Keys = no_keys, read_only: bool = False) -> Finding:
     """Name the multilingual model where an English one made the vectors of a store that is mostly not English."""
     try:
-        with _reading(path, seconds, read_only=read_only) as db:
+        with _reading(path, seconds, keys=keys, read_only=read_only) as db:
             active = active_space(db)
             told = Counter(is_english(content) for (content,) in db.execute(_NEWEST, (LANGUAGE_CHARS, LANGUAGE_SAMPLE)))
     except StoreError:
@@ -194,22 +203,22 @@ def languages(path: Path, seconds: float, *, read_only: bool = False) -> Finding
     return queued.of_languages(active[1] if active else None, told[True], told[False])
 
 
-def space(path: Path, seconds: float, *, read_only: bool = False) -> Space | None:
+def space(path: Path, seconds: float, *, keys: Keys = no_keys, read_only: bool = False) -> Space | None:
     """Return the active space; None before the first vector.
 
     Raises:
         StoreError: it cannot be read.
     """
-    with _reading(path, seconds, read_only=read_only) as db:
+    with _reading(path, seconds, keys=keys, read_only=read_only) as db:
         active = active_space(db)
     return active[1] if active else None
 
 
-def written(path: Path, seconds: float, *, read_only: bool = False) -> Written | None:
+def written(path: Path, seconds: float, *, keys: Keys = no_keys, read_only: bool = False) -> Written | None:
     """Return when the store was last written; None if it never was.
 
     Raises:
         StoreError: it cannot be read.
     """
-    with _reading(path, seconds, read_only=read_only) as db:
+    with _reading(path, seconds, keys=keys, read_only=read_only) as db:
         return changes.written(db)

@@ -19,6 +19,7 @@ import numpy as np
 from memory_mcp.domain.models import Filters, Space
 from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.sqlite.db.encryption import key_of
 from memory_mcp.storage.sqlite.db.partitions import PARTITION, searched
 from memory_mcp.storage.sqlite.vectors.binary_index import GONE, Numbers, Origin, Signs, load, save, signs_of
 from memory_mcp.storage.sqlite.vectors.private import ChunkRow, chunk_rows, read
@@ -103,13 +104,13 @@ class BinaryVectorIndex:
         """Return signs that include every vector of this snapshot."""
         signs = self._signs if self._fits(db, self._signs, space) else None
         if signs is None:
-            loaded = load(self._path)
+            loaded = None if key_of(db) else load(self._path)
             signs = loaded if self._fits(db, loaded, space) else None
             self._saved = signs.origin.rows if signs else 0
             self._rows.clear()
         if signs is None:
             signs = _made(db, number, space)
-            self._save(signs)
+            self._save(db, signs)
         elif (seq := _generation(db)) != signs.origin.seq:
             signs = self._caught_up(db, number, signs, seq)
         self._signs = signs
@@ -132,11 +133,11 @@ class BinaryVectorIndex:
         extended = signs.extended(origin, np.array(passages), np.array(namespaces, np.int32), columns)
         self._rows.clear()
         if len(extended.chunks) - self._saved > MAX_UNSAVED_SHARE * len(extended.chunks):
-            self._save(extended)
+            self._save(db, extended)
         return extended
 
-    def _save(self, signs: Signs) -> None:
-        if not self._saves:
+    def _save(self, db: apsw.Connection, signs: Signs) -> None:
+        if not self._saves or key_of(db):  # the signs tell what vectors are like, and those what was said
             return
         with contextlib.suppress(OSError):  # the search works without the file
             save(signs, self._path)
