@@ -16,8 +16,14 @@ _AuditRow = tuple[int, int, str, str, str, str, str, str, str, int]
 
 def to_row(line: AuditLine) -> tuple[object, ...]:
     """Return the values of the columns `WRITTEN`."""
-    what = (line.request, line.kind, line.outcome, to_json(line.ids), line.more)
-    return to_micros(line.at), line.principal, line.name, line.issuer, *what
+    who = (storable(line.principal), storable(line.name), line.issuer)
+    ids = to_json([storable(each) for each in line.ids])
+    return to_micros(line.at), *who, line.request, line.kind, line.outcome, ids, line.more
+
+
+def storable(text: str) -> str:
+    """Replace what PostgreSQL keeps in no text: callers name anything, such as an id that was then refused."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def to_line(row: tuple[object, ...]) -> AuditLine:

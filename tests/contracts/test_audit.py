@@ -62,6 +62,12 @@ async def test_lines_are_found_by_what_they_say(audit: AuditLog, filters: AuditF
     assert await listed(audit, filters) == [LINES[place] for place in places]
 
 
+async def test_ids_that_no_text_can_be_are_kept_otherwise(audit: AuditLog) -> None:
+    """A caller who names one hides neither that line nor the others."""
+    await audit.append([replace(ANN, ids=("a\0", "\ud800", "c"))])
+    assert await listed(audit, AuditFilters(memory_id="c")) == [replace(ANN, ids=("a\ufffd", "?", "c"))]
+
+
 async def test_old_lines_are_purged(audit: AuditLog) -> None:
     """Those from before a moment, and no other; keys are not given twice."""
     assert await audit.purge(START) == 0
