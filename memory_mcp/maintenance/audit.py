@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -41,6 +41,7 @@ class AuditTrail:
         self._days = timedelta(days=days)
         self._clock = clock
         self._waiting: deque[AuditLine] = deque()
+        self._writing: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._lost = 0
         self._cause = ""
@@ -69,18 +70,36 @@ class AuditTrail:
 
     async def write(self, line: AuditLine) -> None:
         """Write a line now; if that fails it waits with the others, and health says so."""
+        await self._to_the_end(self._write(line))
+
+    async def _write(self, line: AuditLine) -> None:
         try:
             await self._kept.append([line])
         except StoreError as error:
             self._failed(error)
             self.note(line)
+        except BaseException:
+            self.note(line)
+            raise
+
+    async def _to_the_end(self, work: Coroutine[None, None, None]) -> None:
+        """Wait for work that goes on if the caller is cancelled: whether its lines are on disk must be known."""
+        task = asyncio.create_task(work)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        await asyncio.shield(task)
 
     async def lines(self, filters: AuditFilters, *, before: int | None, limit: int) -> list[AuditLine]:
         """Return the newest lines that match; raises StoreError as `AuditLog.lines` does."""
         return await self._kept.lines(filters, before=before, limit=limit)
 
     async def purge(self) -> int:
-        """Delete what has been kept long enough; return how many lines."""
+        """Delete what has been kept long enough; return how many lines.
+
+        Only where the audit is written: another process may have other settings, or none, of how long a line is kept.
+        """
+        if self._registry is not None:
+            return 0
         purged, before = 0, self.now() - self._days
         while count := await self._kept.purge(before):
             purged += count
@@ -91,14 +110,17 @@ class AuditTrail:
         try:
             await self.background.run(self._rounds)
         finally:
+            await asyncio.gather(*self._writing, return_exceptions=True)
             await self._flush()
+            if self._waiting:
+                log.error("lines of the audit are lost, because the store cannot be written", lines=len(self._waiting))
 
     async def _rounds(self) -> None:
         while True:
             await self._wake.wait()
             await rest(asyncio.Event(), EVERY_S)
             self._wake.clear()
-            await self._flush()
+            await self._to_the_end(self._flush())
 
     async def _flush(self) -> None:
         while self._waiting:
@@ -110,6 +132,9 @@ class AuditTrail:
                 self._waiting.extendleft(reversed(lines))
                 self._wake.set()
                 return
+            except BaseException:
+                self._waiting.extendleft(reversed(lines))
+                raise
             self._cause = ""
 
     def _failed(self, error: StoreError) -> None:

@@ -143,6 +143,38 @@ async def test_a_line_that_cannot_be_written_is_not_lost_in_silence(server: Serv
     assert await server.finding() is Condition.OK
 
 
+class Slow(FakeAudit):
+    """An audit whose store takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+
+    async def append(self, lines: Sequence[AuditLine]) -> None:
+        """Keep lines once that is allowed."""
+        self.begun.set()
+        await self.may_end.wait()
+        await super().append(lines)
+
+
+async def test_a_cancelled_call_keeps_its_line(server: Server) -> None:
+    """The memory was stored, whether or not anybody waits for the answer; the line is there once."""
+    slow = Slow()
+    trail = server.services.audit
+    assert trail is not None
+    trail._kept = slow
+    async with server.running():
+        call = ToolCall(ANN, STORE, {"content": SECRET, "id": "mine"})
+        calling = asyncio.create_task(server.dispatcher.dispatch(call))
+        await asyncio.wait_for(slow.begun.wait(), 30)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        slow.may_end.set()
+    assert [line.ids for line in slow.kept] == [("mine",)]
+
+
 async def test_what_waits_is_bounded_and_counted(server: Server) -> None:
     """The oldest lines are lost for new ones; health says how many."""
     trail = server.services.audit
@@ -164,6 +196,18 @@ async def test_the_audit_is_purged(tmp_path: Path) -> None:
     trail._clock = lambda: 2e9 + 86_401
     assert await trail.purge() == 1
     assert await trail.lines(AuditFilters(), before=None, limit=1) == []
+
+
+async def test_a_process_that_writes_none_purges_none(tmp_path: Path) -> None:
+    """How long a line is kept is the server's to say."""
+    server = Server(tmp_path, audit_days=1)
+    trail = server.services.audit
+    assert trail is not None
+    await server.store.audit.append([AuditLine(trail.now(), "u", "n", "", "memory_get", "read", "ok")])
+    trail._clock = lambda: 2e9 + 86_401 * 1_000
+    assert (await trail.purge(), len(server.lines)) == (0, 1)
+    trail.begin()
+    assert (await trail.purge(), len(server.lines)) == (1, 0)
 
 
 @pytest.mark.parametrize("settings", [{"audit_enabled": False}, {"read_only": True}])
