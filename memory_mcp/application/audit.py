@@ -46,9 +46,8 @@ class Audit:
             trail = (await self._services()).audit
         except SettingsError:
             return None  # nothing can be asked of the store, and who asks is told why
-        if trail is not None:
-            trail.begin()
-        return trail
+        trail.begin()
+        return trail if trail.is_written else None
 
 
 def _line(request: Request[T], outcome: str, trail: AuditTrail) -> AuditLine:

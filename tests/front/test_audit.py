@@ -46,7 +46,6 @@ class Server:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write in the background; at the end everything is written."""
-        assert self.services.audit is not None
         task = asyncio.create_task(self.services.audit.run())
         await asyncio.sleep(0)
         try:
@@ -63,7 +62,6 @@ class Server:
 
     async def finding(self) -> Condition:
         """Return what health says of the audit."""
-        assert self.services.audit is not None
         return self.services.audit.finding().condition
 
 
@@ -129,7 +127,6 @@ async def test_a_line_that_cannot_be_written_is_not_lost_in_silence(server: Serv
     """The write is answered, health tells, and the line follows when the store is back."""
     failing = Failing()
     trail = server.services.audit
-    assert trail is not None
     trail._kept = failing
     async with server.running():
         stored = await server.dispatcher.dispatch(ToolCall(ANN, STORE, {"content": SECRET, "id": "mine"}))
@@ -162,7 +159,6 @@ async def test_a_cancelled_call_keeps_its_line(server: Server) -> None:
     """The memory was stored, whether or not anybody waits for the answer; the line is there once."""
     slow = Slow()
     trail = server.services.audit
-    assert trail is not None
     trail._kept = slow
     async with server.running():
         call = ToolCall(ANN, STORE, {"content": SECRET, "id": "mine"})
@@ -178,7 +174,6 @@ async def test_a_cancelled_call_keeps_its_line(server: Server) -> None:
 async def test_what_waits_is_bounded_and_counted(server: Server) -> None:
     """The oldest lines are lost for new ones; health says how many."""
     trail = server.services.audit
-    assert trail is not None
     line = AuditLine(trail.now(), "u", "n", "", "memory_get", "read", "ok")
     for _ in range(MOST_WAITING + 3):
         trail.note(line)
@@ -190,7 +185,6 @@ async def test_the_audit_is_purged(tmp_path: Path) -> None:
     """After its days."""
     server = Server(tmp_path, audit_days=1)
     trail = server.services.audit
-    assert trail is not None
     await server.dispatcher.dispatch(ToolCall(ANN, STORE, {"content": "x"}))
     assert await trail.purge() == 0
     trail._clock = lambda: 2e9 + 86_401
@@ -202,7 +196,6 @@ async def test_a_process_that_writes_none_purges_none(tmp_path: Path) -> None:
     """How long a line is kept is the server's to say."""
     server = Server(tmp_path, audit_days=1)
     trail = server.services.audit
-    assert trail is not None
     await server.store.audit.append([AuditLine(trail.now(), "u", "n", "", "memory_get", "read", "ok")])
     trail._clock = lambda: 2e9 + 86_401 * 1_000
     assert (await trail.purge(), len(server.lines)) == (0, 1)
@@ -210,7 +203,20 @@ async def test_a_process_that_writes_none_purges_none(tmp_path: Path) -> None:
     assert (await trail.purge(), len(server.lines)) == (1, 0)
 
 
-@pytest.mark.parametrize("settings", [{"audit_enabled": False}, {"read_only": True}])
-def test_it_can_be_off(tmp_path: Path, settings: dict[str, object]) -> None:
-    """And a front that only reads writes none."""
-    assert Server(tmp_path, **settings).services.audit is None
+async def test_it_can_be_off(tmp_path: Path) -> None:
+    """Old lines are listed and purged all the same; health has no part."""
+    server = Server(tmp_path, audit_enabled=False, audit_days=1)
+    await server.store.audit.append([AuditLine(server.services.audit.now(), "u", "n", "", "x", "read", "ok")])
+    await server.dispatcher.dispatch(ToolCall(ANN, STORE, {"content": "x"}))
+    assert len(await server.services.audit.lines(AuditFilters(), before=None, limit=10)) == 1
+    server.services.audit._clock = lambda: 2e9 + 86_401 * 1_000
+    assert await server.services.audit.purge() == 1
+    assert "audit" not in (await server.services.health.live(None, None)).parts
+
+
+async def test_health_tells_where_none_can_be_written(tmp_path: Path) -> None:
+    """A server that only reads writes none of its reads."""
+    server = Server(tmp_path, read_only=True)
+    await server.dispatcher.dispatch(ToolCall(ANN, SEARCH, {"query": "safe"}))
+    assert (server.lines, await server.finding()) == ([], Condition.DEGRADED)
+    assert "audit" in (await server.services.health.live(None, None)).parts
