@@ -111,6 +111,16 @@ async def test_ids_are_bounded(server: Server) -> None:
     assert (len(server.lines[1].ids), server.lines[1].more) == (MAX_AUDITED_IDS, 50)
 
 
+async def test_the_count_is_of_all_that_was_deleted(server: Server) -> None:
+    """Not of those whose ids fit a model's answer."""
+    for start in range(0, 1_000, 100):
+        items = [{"content": f"number {number}", "id": f"{number:0128}"} for number in range(start, start + 100)]
+        await server.dispatcher.dispatch(ToolCall(ANN, STORE_MANY, {"items": items}))
+    deleted = await server.dispatcher.dispatch(ToolCall(ANN, DELETE, {"type": "note"}))
+    assert (deleted.count, deleted.left_out > 0) == (1_000, True)
+    assert (len(server.lines[-1].ids), server.lines[-1].more) == (MAX_AUDITED_IDS, 900)
+
+
 class Failing(FakeAudit):
     """An audit whose store cannot be written for a while."""
 
