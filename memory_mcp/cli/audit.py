@@ -74,4 +74,5 @@ def _told(line: AuditLine) -> str:
     who = f"{line.name} ({line.principal}{f' of {line.issuer}' if line.issuer else ''})"
     ids = f": {', '.join(line.ids)}" if line.ids else ""
     more = f" and {line.more} more" if line.more else ""
-    return f"{line.key}  {line.at.astimezone():%Y-%m-%d %H:%M:%S}  {who}  {line.request} {line.outcome}{ids}{more}"
+    what = f"{line.request} {line.outcome} in {line.namespace}"
+    return f"{line.key}  {line.at.astimezone():%Y-%m-%d %H:%M:%S}  {who}  {what}{ids}{more}"

@@ -11,7 +11,7 @@ from memory_mcp.domain.audit import AuditFilters, AuditLine
 from memory_mcp.domain.ports import AuditLog, Store, SupportsAudit
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-ANN = AuditLine(START, "u-1", "ann", "https://id.example.org", "memory_store", "write", "ok", ("a", "b"), 3)
+ANN = AuditLine(START, "u-1", "ann", "https://id.example.org", "memory_store", "write", "ok", ("a", "b"), 3, "team-a")
 LINES = [
     ANN,
     replace(ANN, at=START + timedelta(hours=1), request="memory_search", kind="read", ids=(), more=0),

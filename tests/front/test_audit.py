@@ -78,6 +78,7 @@ async def test_a_write_is_on_disk_before_it_is_answered(server: Server) -> None:
     [line] = server.lines
     assert (line.principal, line.name, line.issuer) == ("u-1", "ann", "https://id.example.org")
     assert (line.request, line.kind, line.outcome, line.ids) == ("memory_store", "write", "ok", ("mine",))
+    assert line.namespace == "ann"
     assert not {"1234", "hidden"} & set(str(line).split("'"))
     assert SECRET not in str(line)
 
@@ -88,7 +89,9 @@ async def test_reads_and_refusals_are_written_soon(server: Server) -> None:
         await server.dispatcher.dispatch(ToolCall(ANN, STORE, {"content": SECRET, "id": "mine"}))
         await server.dispatcher.dispatch(ToolCall(ANN, SEARCH, {"query": "safe"}))
         with pytest.raises(ForbiddenError):
-            await server.dispatcher.dispatch(ToolCall(READER, STORE, {"content": "x", "id": "theirs"}))
+            await server.dispatcher.dispatch(
+                ToolCall(READER, STORE, {"content": "x", "id": "theirs", "namespace": "bob"})
+            )
         await server.dispatcher.run(Request(ANN, "tools/list", _nothing))
         await server.dispatcher.run(Request(ANN, "jobs", _nothing, (Scope.READ,), "read"))
     assert [(line.name, line.request, line.outcome, line.ids) for line in server.lines] == [
@@ -96,6 +99,7 @@ async def test_reads_and_refusals_are_written_soon(server: Server) -> None:
         ("ann", "memory_search", "ok", ("mine",)),
         ("reader", "memory_store", "forbidden", ("theirs",)),
     ]
+    assert [line.namespace for line in server.lines] == ["ann", "ann", "bob"]
 
 
 async def _nothing() -> None:
