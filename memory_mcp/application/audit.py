@@ -9,6 +9,8 @@ from memory_mcp.application.observe import OK, outcome_of
 from memory_mcp.application.request import Handler, Request, T
 from memory_mcp.domain.audit import MAX_AUDITED_IDS, AuditLine
 from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.models import MAX_NAMESPACE
+from memory_mcp.domain.names import nfc
 
 if TYPE_CHECKING:
     from memory_mcp.maintenance.audit import AuditTrail
@@ -46,9 +48,8 @@ class Audit:
             trail = (await self._services()).audit
         except SettingsError:
             return None  # nothing can be asked of the store, and who asks is told why
-        if trail is not None:
-            trail.begin()
-        return trail
+        trail.begin()
+        return trail if trail.is_written else None
 
 
 def _line(request: Request[T], outcome: str, trail: AuditTrail) -> AuditLine:
@@ -63,4 +64,10 @@ def _line(request: Request[T], outcome: str, trail: AuditTrail) -> AuditLine:
         outcome,
         ids[:MAX_AUDITED_IDS],
         max(0, len(ids) - MAX_AUDITED_IDS),
+        _namespace(request),
     )
+
+
+def _namespace(request: Request[T]) -> str:
+    named = request.arguments.get("namespace")
+    return nfc(named[:MAX_NAMESPACE]) if isinstance(named, str) else request.principal.reach.namespace

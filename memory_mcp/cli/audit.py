@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from memory_mcp.cli.session import administer, as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.audit import MAX_AUDIT_LINES, AuditFilters, AuditLine
-from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.names import nfc
 from memory_mcp.tools.services import Services
 
@@ -48,8 +47,6 @@ def list_(  # noqa: PLR0913 - its filters
     filters = AuditFilters(_utc(after), _utc(before), _composed(who), request, kind, _composed(memory_id))
 
     async def work(services: Services) -> list[AuditLine]:
-        if services.audit is None:
-            raise SettingsError("there is no audit here; set MCP_MEMORY_AUDIT_ENABLED, and no MCP_MEMORY_READ_ONLY")
         return await services.audit.lines(filters, before=older_than, limit=limit)
 
     lines = administer("audit", work)
@@ -77,4 +74,5 @@ def _told(line: AuditLine) -> str:
     who = f"{line.name} ({line.principal}{f' of {line.issuer}' if line.issuer else ''})"
     ids = f": {', '.join(line.ids)}" if line.ids else ""
     more = f" and {line.more} more" if line.more else ""
-    return f"{line.key}  {line.at.astimezone():%Y-%m-%d %H:%M:%S}  {who}  {line.request} {line.outcome}{ids}{more}"
+    what = f"{line.request} {line.outcome} in {line.namespace}"
+    return f"{line.key}  {line.at.astimezone():%Y-%m-%d %H:%M:%S}  {who}  {what}{ids}{more}"

@@ -31,6 +31,8 @@ class AuditLine:
     ids: tuple[str, ...] = ()
     more: int = 0
     """How many ids were left out."""
+    namespace: str = ""
+    """The one that the request named, else the caller's own; an id may have been found in another within reach."""
     key: int = 0
     """The line's number in the log; 0 before it is written."""
 

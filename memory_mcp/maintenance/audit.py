@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -25,6 +25,7 @@ MOST_WAITING: Final = 10_000
 """Lines that wait for a store that cannot be written; the oldest are lost for new ones, and counted."""
 AT_ONCE: Final = 500
 """Lines of one transaction."""
+KEEPS_NONE: Final = "this store keeps no audit; use SQLite or PostgreSQL"
 
 log = Logger(__name__)
 
@@ -33,14 +34,34 @@ class AuditTrail:
     """The audit of one front."""
 
     def __init__(
-        self, kept: AuditLog, *, days: int, registry: Registry, clock: Callable[[], float] = time.time
+        self,
+        kept: AuditLog,
+        *,
+        days: int,
+        registry: Registry,
+        is_on: bool = True,
+        obstacle: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Write to a store's audit, which keeps each line for so many days."""
+        """Write to a store's audit.
+
+        Args:
+            kept: the store's.
+            days: how long it keeps a line.
+            registry: shows it from `begin` on.
+            is_on: whether lines are written; old ones are listed and purged all the same.
+            obstacle: why they cannot be, although it is on; empty if they can.
+            clock: gives seconds since 1970.
+        """
+        self.is_written = is_on and not obstacle
+        self._is_on = is_on
+        self._obstacle = obstacle
         self._registry: Registry | None = registry
         self._kept = kept
         self._days = timedelta(days=days)
         self._clock = clock
         self._waiting: deque[AuditLine] = deque()
+        self._writing: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._lost = 0
         self._cause = ""
@@ -51,9 +72,9 @@ class AuditTrail:
 
     def begin(self) -> None:
         """Have health show the audit from now on: a process that serves no HTTP writes none."""
-        if self._registry is not None:
+        if self._registry is not None and self._is_on:
             self._registry.add("audit", self._look, view=View.LIVE)
-            self._registry = None
+        self._registry = None
 
     async def _look(self, inquiry: Inquiry) -> Finding:
         del inquiry
@@ -69,18 +90,36 @@ class AuditTrail:
 
     async def write(self, line: AuditLine) -> None:
         """Write a line now; if that fails it waits with the others, and health says so."""
+        await self._to_the_end(self._write(line))
+
+    async def _write(self, line: AuditLine) -> None:
         try:
             await self._kept.append([line])
         except StoreError as error:
             self._failed(error)
             self.note(line)
+        except BaseException:
+            self.note(line)
+            raise
+
+    async def _to_the_end(self, work: Coroutine[None, None, None]) -> None:
+        """Wait for work that goes on if the caller is cancelled: whether its lines are on disk must be known."""
+        task = asyncio.create_task(work)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        await asyncio.shield(task)
 
     async def lines(self, filters: AuditFilters, *, before: int | None, limit: int) -> list[AuditLine]:
         """Return the newest lines that match; raises StoreError as `AuditLog.lines` does."""
         return await self._kept.lines(filters, before=before, limit=limit)
 
     async def purge(self) -> int:
-        """Delete what has been kept long enough; return how many lines."""
+        """Delete what has been kept long enough; return how many lines.
+
+        Only where the audit is written: another process may have other settings, or none, of how long a line is kept.
+        """
+        if self._registry is not None:
+            return 0
         purged, before = 0, self.now() - self._days
         while count := await self._kept.purge(before):
             purged += count
@@ -91,14 +130,17 @@ class AuditTrail:
         try:
             await self.background.run(self._rounds)
         finally:
+            await asyncio.gather(*self._writing, return_exceptions=True)
             await self._flush()
+            if self._waiting:
+                log.error("lines of the audit are lost, because the store cannot be written", lines=len(self._waiting))
 
     async def _rounds(self) -> None:
         while True:
             await self._wake.wait()
             await rest(asyncio.Event(), EVERY_S)
             self._wake.clear()
-            await self._flush()
+            await self._to_the_end(self._flush())
 
     async def _flush(self) -> None:
         while self._waiting:
@@ -110,6 +152,9 @@ class AuditTrail:
                 self._waiting.extendleft(reversed(lines))
                 self._wake.set()
                 return
+            except BaseException:
+                self._waiting.extendleft(reversed(lines))
+                raise
             self._cause = ""
 
     def _failed(self, error: StoreError) -> None:
@@ -119,6 +164,10 @@ class AuditTrail:
 
     def finding(self) -> Finding:
         """Return whether every line is on disk."""
+        if self._obstacle:
+            cause = f"no audit is written: {self._obstacle}"
+            remedy = "lift that, or set MCP_MEMORY_AUDIT_ENABLED=0"
+            return Finding(Condition.DEGRADED, "unwritten", cause, remedy)
         if self._lost:
             cause = f"{self._lost} lines of the audit were lost, because the store could not be written"
             return Finding(Condition.FAILED, "incomplete", cause, "note the gap, and restart the server")
@@ -128,8 +177,27 @@ class AuditTrail:
         return Finding(Condition.OK, "written", detail=f"lines are kept for {self._days.days} days")
 
 
-def made(store: Store, registry: Registry, settings: Settings) -> AuditTrail | None:
-    """Return the audit of a store, if it is on and the store can keep one; it registers its check when it is used."""
-    if settings.read_only or not settings.audit_enabled or not isinstance(store, SupportsAudit):
-        return None
-    return AuditTrail(store.audit, days=settings.audit_days, registry=registry)
+class _Nowhere:
+    """The audit of a store that keeps none."""
+
+    async def append(self, lines: Sequence[AuditLine]) -> None:
+        del lines
+        raise StoreError(KEEPS_NONE)
+
+    async def lines(self, filters: AuditFilters, *, before: int | None, limit: int) -> list[AuditLine]:
+        del filters, before, limit
+        raise StoreError(KEEPS_NONE)
+
+    async def purge(self, before: datetime) -> int:
+        del before
+        return 0
+
+
+def made(store: Store, registry: Registry, settings: Settings) -> AuditTrail:
+    """Return the audit of a store; it registers its check when it is used."""
+    kept: AuditLog = store.audit if isinstance(store, SupportsAudit) else _Nowhere()
+    obstacle = KEEPS_NONE if isinstance(kept, _Nowhere) else ""
+    if settings.read_only:
+        obstacle = "MCP_MEMORY_READ_ONLY forbids it"
+    is_on, days = settings.audit_enabled, settings.audit_days
+    return AuditTrail(kept, days=days, registry=registry, is_on=is_on, obstacle=obstacle)

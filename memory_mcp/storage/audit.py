@@ -8,22 +8,28 @@ from typing import Final, cast
 from memory_mcp.domain.audit import AuditFilters, AuditLine
 from memory_mcp.storage.rows import from_micros, to_json, to_micros
 
-WRITTEN: Final = "at, principal, name, issuer, request, kind, outcome, ids, more"
+WRITTEN: Final = "at, principal, name, issuer, request, kind, outcome, ids, more, namespace"
 PURGED_AT_ONCE: Final = 1_000
 """Rows deleted in one transaction; other writers wait for it."""
-_AuditRow = tuple[int, int, str, str, str, str, str, str, str, int]
+_AuditRow = tuple[int, int, str, str, str, str, str, str, str, int, str]
 
 
 def to_row(line: AuditLine) -> tuple[object, ...]:
     """Return the values of the columns `WRITTEN`."""
-    what = (line.request, line.kind, line.outcome, to_json(line.ids), line.more)
-    return to_micros(line.at), line.principal, line.name, line.issuer, *what
+    who = (storable(line.principal), storable(line.name), line.issuer)
+    ids = to_json([storable(each) for each in line.ids])
+    return to_micros(line.at), *who, line.request, line.kind, line.outcome, ids, line.more, storable(line.namespace)
+
+
+def storable(text: str) -> str:
+    """Replace what PostgreSQL keeps in no text: callers name anything, such as an id that was then refused."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def to_line(row: tuple[object, ...]) -> AuditLine:
     """Convert a row of the key and the columns `WRITTEN`."""
-    key, at, principal, name, issuer, request, kind, outcome, ids, more = cast("_AuditRow", row)
-    who = {"principal": principal, "name": name, "issuer": issuer}
+    key, at, principal, name, issuer, request, kind, outcome, ids, more, namespace = cast("_AuditRow", row)
+    who = {"principal": principal, "name": name, "issuer": issuer, "namespace": namespace}
     kept = tuple(cast("list[str]", json.loads(ids)))
     return AuditLine(from_micros(at), **who, request=request, kind=kind, outcome=outcome, ids=kept, more=more, key=key)
 

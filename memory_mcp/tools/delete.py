@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.localtime import local
@@ -82,6 +82,13 @@ class DeleteResult(Result):
     dry_run: bool
     interval: DeletedInterval | None = Field(description="Present if a time filter was given")
 
+    _all: Sequence[str] = PrivateAttr(default=())
+
+    def of(self, ids: Sequence[str]) -> Self:
+        """Return it with the ids of all, those left out among them."""
+        self._all = ids
+        return self
+
     @property
     def count(self) -> int:
         """The number of memories in all."""
@@ -89,8 +96,8 @@ class DeleteResult(Result):
 
     @property
     def concerns(self) -> Sequence[str]:
-        """Return those that were deleted."""
-        return self.ids
+        """Return those that were, or would be, deleted."""
+        return self._all or self.ids
 
     def text(self) -> str:
         """Return the count, the interval of creation times and the first ids."""
@@ -121,7 +128,7 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
     listed = ids[: count_fitting(ids, ROOM)] if call.is_bounded else ids
     timed = filters.after is not None or filters.before is not None
     interval = DeletedInterval(after=filters.after, before=filters.before) if timed else None
-    return DeleteResult(ids=listed, left_out=len(ids) - len(listed), dry_run=dry_run, interval=interval)
+    return DeleteResult(ids=listed, left_out=len(ids) - len(listed), dry_run=dry_run, interval=interval).of(ids)
 
 
 DELETE = Tool(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, WithJsonSchema
 
 from memory_mcp.domain.documents import BY_CLIENT, Document, DocumentState
 from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, SettingsError, cut
@@ -153,6 +153,8 @@ class IngestResult(Result):
         default=None, exclude_if=lambda watch: watch is None, description="Id of the watch, if one was asked for"
     )
 
+    _all: Sequence[IngestedDocument] = PrivateAttr(default=())
+
     def counts(self) -> str:
         """Return what was done, in one sentence."""
         files = self.files
@@ -173,7 +175,14 @@ class IngestResult(Result):
     @property
     def concerns(self) -> Sequence[str]:
         """Return the documents."""
-        return [document.id for document in self.documents if document.id is not None]
+        return [document.id for document in self._all or self.documents if document.id is not None]
+
+    def fitted(self) -> Self:
+        """Return it with as many documents as text and JSON have room for."""
+        costs = [max((each.text(), each.model_dump_json()), key=tokens) for each in self.documents]
+        fits = count_fitting(costs, ROOM)
+        self._all = self.documents
+        return self.model_copy(update={"documents": self.documents[:fits], "not_shown": len(costs) - fits})
 
     def text(self) -> str:
         """Return the counts, then a line for each document."""
@@ -251,7 +260,7 @@ async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
 
     job = await ingesting.finish(queued.job.id, call.reach, on_progress)
     result = await outcome(call.services, job, most=MOST)
-    return (_fitted(result) if call.is_bounded else result).model_copy(update={"watch": queued.watch})
+    return (result.fitted() if call.is_bounded else result).model_copy(update={"watch": queued.watch})
 
 
 async def _allowed(call: Call, named: str, *, watch: bool) -> tuple[Path, tuple[Path, ...]]:
@@ -351,13 +360,6 @@ async def failed_files(ingesting: Ingesting, job_id: str, most: int | None = Non
         after, count = page[-1].place, count + len(page)
         if most is not None and count >= most:
             return
-
-
-def _fitted(result: IngestResult) -> IngestResult:
-    """Return the result with as many documents as text and JSON have room for."""
-    costs = [max((each.text(), each.model_dump_json()), key=tokens) for each in result.documents]
-    fits = count_fitting(costs, ROOM)
-    return result.model_copy(update={"documents": result.documents[:fits], "not_shown": len(costs) - fits})
 
 
 INGEST = Tool(

@@ -63,5 +63,4 @@ class Services:
     ingest_rules: IngestRules
     timeline: Timeline
     maps: Maps
-    audit: AuditTrail | None = None
-    """None: the store keeps none, or it is turned off."""
+    audit: AuditTrail

@@ -11,7 +11,7 @@ from memory_mcp.domain.audit import AuditFilters, AuditLine
 from memory_mcp.domain.ports import AuditLog, Store, SupportsAudit
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-ANN = AuditLine(START, "u-1", "ann", "https://id.example.org", "memory_store", "write", "ok", ("a", "b"), 3)
+ANN = AuditLine(START, "u-1", "ann", "https://id.example.org", "memory_store", "write", "ok", ("a", "b"), 3, "team-a")
 LINES = [
     ANN,
     replace(ANN, at=START + timedelta(hours=1), request="memory_search", kind="read", ids=(), more=0),
@@ -60,6 +60,12 @@ async def test_lines_come_back_as_they_were_written(audit: AuditLog) -> None:
 async def test_lines_are_found_by_what_they_say(audit: AuditLog, filters: AuditFilters, places: list[int]) -> None:
     """By any of it, and by all together."""
     assert await listed(audit, filters) == [LINES[place] for place in places]
+
+
+async def test_ids_that_no_text_can_be_are_kept_otherwise(audit: AuditLog) -> None:
+    """A caller who names one hides neither that line nor the others."""
+    await audit.append([replace(ANN, ids=("a\0", "\ud800", "c"))])
+    assert await listed(audit, AuditFilters(memory_id="c")) == [replace(ANN, ids=("a\ufffd", "?", "c"))]
 
 
 async def test_old_lines_are_purged(audit: AuditLog) -> None:

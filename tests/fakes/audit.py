@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from memory_mcp.domain.audit import AuditFilters, AuditLine
+from memory_mcp.storage.audit import storable
 
 
 class FakeAudit:
@@ -20,7 +21,7 @@ class FakeAudit:
         """Keep lines."""
         for line in lines:
             self._last += 1
-            self.kept.append(replace(line, key=self._last))
+            self.kept.append(replace(line, key=self._last, ids=tuple(storable(each) for each in line.ids)))
 
     async def lines(self, filters: AuditFilters, *, before: int | None, limit: int) -> list[AuditLine]:
         """Return the newest that match."""

@@ -46,7 +46,6 @@ class Server:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write in the background; at the end everything is written."""
-        assert self.services.audit is not None
         task = asyncio.create_task(self.services.audit.run())
         await asyncio.sleep(0)
         try:
@@ -63,7 +62,6 @@ class Server:
 
     async def finding(self) -> Condition:
         """Return what health says of the audit."""
-        assert self.services.audit is not None
         return self.services.audit.finding().condition
 
 
@@ -80,6 +78,7 @@ async def test_a_write_is_on_disk_before_it_is_answered(server: Server) -> None:
     [line] = server.lines
     assert (line.principal, line.name, line.issuer) == ("u-1", "ann", "https://id.example.org")
     assert (line.request, line.kind, line.outcome, line.ids) == ("memory_store", "write", "ok", ("mine",))
+    assert line.namespace == "ann"
     assert not {"1234", "hidden"} & set(str(line).split("'"))
     assert SECRET not in str(line)
 
@@ -90,7 +89,9 @@ async def test_reads_and_refusals_are_written_soon(server: Server) -> None:
         await server.dispatcher.dispatch(ToolCall(ANN, STORE, {"content": SECRET, "id": "mine"}))
         await server.dispatcher.dispatch(ToolCall(ANN, SEARCH, {"query": "safe"}))
         with pytest.raises(ForbiddenError):
-            await server.dispatcher.dispatch(ToolCall(READER, STORE, {"content": "x", "id": "theirs"}))
+            await server.dispatcher.dispatch(
+                ToolCall(READER, STORE, {"content": "x", "id": "theirs", "namespace": "bob"})
+            )
         await server.dispatcher.run(Request(ANN, "tools/list", _nothing))
         await server.dispatcher.run(Request(ANN, "jobs", _nothing, (Scope.READ,), "read"))
     assert [(line.name, line.request, line.outcome, line.ids) for line in server.lines] == [
@@ -98,6 +99,7 @@ async def test_reads_and_refusals_are_written_soon(server: Server) -> None:
         ("ann", "memory_search", "ok", ("mine",)),
         ("reader", "memory_store", "forbidden", ("theirs",)),
     ]
+    assert [line.namespace for line in server.lines] == ["ann", "ann", "bob"]
 
 
 async def _nothing() -> None:
@@ -111,6 +113,16 @@ async def test_ids_are_bounded(server: Server) -> None:
     assert (len(server.lines[0].ids), server.lines[0].more) == (MAX_AUDITED_IDS, 50)
     await server.dispatcher.dispatch(ToolCall(ANN, DELETE, {"type": "note"}))
     assert (len(server.lines[1].ids), server.lines[1].more) == (MAX_AUDITED_IDS, 50)
+
+
+async def test_the_count_is_of_all_that_was_deleted(server: Server) -> None:
+    """Not of those whose ids fit a model's answer."""
+    for start in range(0, 1_000, 100):
+        items = [{"content": f"number {number}", "id": f"{number:0128}"} for number in range(start, start + 100)]
+        await server.dispatcher.dispatch(ToolCall(ANN, STORE_MANY, {"items": items}))
+    deleted = await server.dispatcher.dispatch(ToolCall(ANN, DELETE, {"type": "note"}))
+    assert (deleted.count, deleted.left_out > 0) == (1_000, True)
+    assert (len(server.lines[-1].ids), server.lines[-1].more) == (MAX_AUDITED_IDS, 900)
 
 
 class Failing(FakeAudit):
@@ -129,7 +141,6 @@ async def test_a_line_that_cannot_be_written_is_not_lost_in_silence(server: Serv
     """The write is answered, health tells, and the line follows when the store is back."""
     failing = Failing()
     trail = server.services.audit
-    assert trail is not None
     trail._kept = failing
     async with server.running():
         stored = await server.dispatcher.dispatch(ToolCall(ANN, STORE, {"content": SECRET, "id": "mine"}))
@@ -143,10 +154,40 @@ async def test_a_line_that_cannot_be_written_is_not_lost_in_silence(server: Serv
     assert await server.finding() is Condition.OK
 
 
+class Slow(FakeAudit):
+    """An audit whose store takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+
+    async def append(self, lines: Sequence[AuditLine]) -> None:
+        """Keep lines once that is allowed."""
+        self.begun.set()
+        await self.may_end.wait()
+        await super().append(lines)
+
+
+async def test_a_cancelled_call_keeps_its_line(server: Server) -> None:
+    """The memory was stored, whether or not anybody waits for the answer; the line is there once."""
+    slow = Slow()
+    trail = server.services.audit
+    trail._kept = slow
+    async with server.running():
+        call = ToolCall(ANN, STORE, {"content": SECRET, "id": "mine"})
+        calling = asyncio.create_task(server.dispatcher.dispatch(call))
+        await asyncio.wait_for(slow.begun.wait(), 30)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        slow.may_end.set()
+    assert [line.ids for line in slow.kept] == [("mine",)]
+
+
 async def test_what_waits_is_bounded_and_counted(server: Server) -> None:
     """The oldest lines are lost for new ones; health says how many."""
     trail = server.services.audit
-    assert trail is not None
     line = AuditLine(trail.now(), "u", "n", "", "memory_get", "read", "ok")
     for _ in range(MOST_WAITING + 3):
         trail.note(line)
@@ -158,7 +199,6 @@ async def test_the_audit_is_purged(tmp_path: Path) -> None:
     """After its days."""
     server = Server(tmp_path, audit_days=1)
     trail = server.services.audit
-    assert trail is not None
     await server.dispatcher.dispatch(ToolCall(ANN, STORE, {"content": "x"}))
     assert await trail.purge() == 0
     trail._clock = lambda: 2e9 + 86_401
@@ -166,7 +206,31 @@ async def test_the_audit_is_purged(tmp_path: Path) -> None:
     assert await trail.lines(AuditFilters(), before=None, limit=1) == []
 
 
-@pytest.mark.parametrize("settings", [{"audit_enabled": False}, {"read_only": True}])
-def test_it_can_be_off(tmp_path: Path, settings: dict[str, object]) -> None:
-    """And a front that only reads writes none."""
-    assert Server(tmp_path, **settings).services.audit is None
+async def test_a_process_that_writes_none_purges_none(tmp_path: Path) -> None:
+    """How long a line is kept is the server's to say."""
+    server = Server(tmp_path, audit_days=1)
+    trail = server.services.audit
+    await server.store.audit.append([AuditLine(trail.now(), "u", "n", "", "memory_get", "read", "ok")])
+    trail._clock = lambda: 2e9 + 86_401 * 1_000
+    assert (await trail.purge(), len(server.lines)) == (0, 1)
+    trail.begin()
+    assert (await trail.purge(), len(server.lines)) == (1, 0)
+
+
+async def test_it_can_be_off(tmp_path: Path) -> None:
+    """Old lines are listed and purged all the same; health has no part."""
+    server = Server(tmp_path, audit_enabled=False, audit_days=1)
+    await server.store.audit.append([AuditLine(server.services.audit.now(), "u", "n", "", "x", "read", "ok")])
+    await server.dispatcher.dispatch(ToolCall(ANN, STORE, {"content": "x"}))
+    assert len(await server.services.audit.lines(AuditFilters(), before=None, limit=10)) == 1
+    server.services.audit._clock = lambda: 2e9 + 86_401 * 1_000
+    assert await server.services.audit.purge() == 1
+    assert "audit" not in (await server.services.health.live(None, None)).parts
+
+
+async def test_health_tells_where_none_can_be_written(tmp_path: Path) -> None:
+    """A server that only reads writes none of its reads."""
+    server = Server(tmp_path, read_only=True)
+    await server.dispatcher.dispatch(ToolCall(ANN, SEARCH, {"query": "safe"}))
+    assert (server.lines, await server.finding()) == ([], Condition.DEGRADED)
+    assert "audit" in (await server.services.health.live(None, None)).parts

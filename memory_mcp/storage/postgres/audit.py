@@ -13,7 +13,7 @@ from memory_mcp.storage.postgres.db.session import PgSession
 from memory_mcp.storage.rows import to_micros
 
 _HOLDS_ID: Final = "ids::jsonb ? {memory_id}"
-_APPEND: Final = f"INSERT INTO audit ({WRITTEN}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608 - constants
+_APPEND: Final = f"INSERT INTO audit ({WRITTEN}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608 - constants
 _PURGE: Final = "DELETE FROM audit WHERE key IN (SELECT key FROM audit WHERE at < %s ORDER BY at LIMIT %s)"
 
 

@@ -14,7 +14,7 @@ from memory_mcp.storage.rows import to_micros
 from memory_mcp.storage.sqlite.db.connection import Database
 
 _HOLDS_ID: Final = "EXISTS (SELECT 1 FROM json_each(ids) WHERE value = {memory_id})"
-_APPEND: Final = f"INSERT INTO audit ({WRITTEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+_APPEND: Final = f"INSERT INTO audit ({WRITTEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
 _PURGE: Final = "DELETE FROM audit WHERE key IN (SELECT key FROM audit WHERE at < ? ORDER BY at LIMIT ?)"
 
 

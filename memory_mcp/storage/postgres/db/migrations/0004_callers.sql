@@ -20,7 +20,8 @@ CREATE TABLE audit (
   kind      text COLLATE "C" NOT NULL,
   outcome   text COLLATE "C" NOT NULL,
   ids       text COLLATE "C" NOT NULL, -- a JSON array
-  more      bigint NOT NULL            -- how many ids were left out
+  more      bigint NOT NULL,           -- how many ids were left out
+  namespace text COLLATE "C" NOT NULL
 );
 CREATE INDEX audit_by_time ON audit (at);
 CREATE INDEX audit_by_principal ON audit (principal, key);

@@ -9,7 +9,8 @@ CREATE TABLE audit (
   kind      TEXT NOT NULL,
   outcome   TEXT NOT NULL,
   ids       TEXT NOT NULL, -- a JSON array
-  more      INTEGER NOT NULL -- how many ids were left out
+  more      INTEGER NOT NULL, -- how many ids were left out
+  namespace TEXT NOT NULL
 ) STRICT;
 CREATE INDEX audit_by_time ON audit (at);
 CREATE INDEX audit_by_principal ON audit (principal, key);
