@@ -19,7 +19,8 @@ import httpx2
 
 from benchmarks.kit import FRONT
 from memory_mcp.domain.principal import Scope
-from memory_mcp.storage.tokens import TokenFile
+from memory_mcp.storage.postgres.db.connection import PostgresDatabase
+from memory_mcp.storage.postgres.tokens import TokenTable
 from tests.services.postgres import Postgres, as_nobody
 from tests.services.servers import free_port
 
@@ -231,15 +232,18 @@ class Team:
         return set(re.findall(r"mark\d+er", json.dumps(answer))) - {self.marker}
 
 
-def teams(folder: Path, count: int) -> list[Team]:
-    """Make the teams' tokens, in the file that all fronts read."""
-    return [team(folder, f"team-{number}", f"mark{number}er") for number in range(count)]
+def teams(url: str, count: int) -> list[Team]:
+    """Make the teams' tokens, in the database that all fronts share."""
+    return [team(url, f"team-{number}", f"mark{number}er") for number in range(count)]
 
 
-def team(folder: Path, name: str, marker: str = "") -> Team:
+def team(url: str, name: str, marker: str = "") -> Team:
     """Make a team's token."""
-    tokens = TokenFile(folder / "tokens.json")
-    return Team(name, tokens.create(name, (Scope.READ, Scope.WRITE), name, None)[0], marker)
+    tokens = TokenTable(PostgresDatabase(url))
+    try:
+        return Team(name, tokens.create(name, (Scope.READ, Scope.WRITE), name, None)[0], marker)
+    finally:
+        tokens.close()
 
 
 def prepared(server: Postgres, folder: Path) -> str:

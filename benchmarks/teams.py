@@ -217,15 +217,15 @@ async def main(plan: Plan) -> None:
         with tempfile.TemporaryDirectory(dir="/tmp") as name, serving("shared_buffers = '512MB'") as server:
             folder = Path(name)
             async with daemon(name, "--engine", "hash", program=(FRONT.with_name("embedder-daemon"),)) as served:
+                url = prepared(server, folder)
                 environment = {
                     "HOME": name,
                     "MCP_MEMORY_STORAGE_BACKEND": "postgres",
-                    "MCP_MEMORY_POSTGRES_URL": prepared(server, folder),
+                    "MCP_MEMORY_POSTGRES_URL": url,
                     "MCP_MEMORY_REDIS_URL": valkey.url,
-                    "MCP_MEMORY_TOKENS_PATH": f"{name}/tokens.json",
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
                 }
-                made = teams(folder, plan.teams)
+                made = teams(url, plan.teams)
                 with running(plan.fronts, environment) as fleet:
                     told(plan, await run(plan, fleet, made, said, IDLE_CALLS))
     finally:

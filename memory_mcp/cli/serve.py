@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from memory_mcp import settings
 from memory_mcp.cli import WRONG_USAGE, importing
-from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.errors import SettingsError, StoreError
+
+if TYPE_CHECKING:
+    from memory_mcp.domain.ports import Tokens
 
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -21,6 +25,14 @@ def _loaded() -> tuple[settings.Settings, SettingsError | None]:
         return settings.load(), None
     except SettingsError as error:
         return settings.defaults(), error
+
+
+def _has_none(tokens: Tokens) -> bool:
+    """Whether there is no token, as far as is known: a database may be away while a front starts, or not migrated."""
+    try:
+        return not tokens.all()
+    except StoreError:
+        return False
 
 
 def _stdio_server() -> Callable[[settings.Settings, SettingsError | None], None]:
@@ -66,7 +78,7 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
         from memory_mcp.server.web.front import PageFront  # noqa: PLC0415 - likewise
 
     tokens = make_tokens(loaded)
-    if not loaded.oidc_issuer and not tokens.all():
+    if not loaded.oidc_issuer and _has_none(tokens):
         click.echo("memory-mcp: there is no token yet; `memory-mcp token create NAME` makes one", err=True)
     page = PageFront() if loaded.web_enabled else None
     serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http), tokens, page, make_provider)

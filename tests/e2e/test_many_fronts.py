@@ -53,7 +53,7 @@ async def test_eight_fronts_write_and_search(daemon: FakeDaemon, start: Callable
     clients = [start() for _ in range(FRONTS)]
     await asyncio.gather(*(client.initialize() for client in clients))
     shared = (await clients[0].tool("memory_store", content="0"))["id"]
-    await asyncio.gather(*(client.tool("memory_get", id=shared) for client in clients))  # the first call opens the store
+    await asyncio.gather(*(client.tool("memory_get", id=shared) for client in clients))  # it opens the store
     turns = [Turns() for _ in clients]
     work = [
         asyncio.create_task(_work(client, str(number), shared, turns[number])) for number, client in enumerate(clients)
