@@ -50,6 +50,21 @@ async def test_a_map_is_drawn_when_it_is_first_looked_at(site: PageSite) -> None
     await site.services.maps.close()
 
 
+async def test_what_is_stored_while_the_map_is_looked_at_is_added(
+    site: PageSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the last round is so recent that the view begins no other: the page asks for its points again."""
+    monkeypatch.setattr("memory_mcp.mapping.service.EVERY_S", 0.0)
+    await store(site, *(f"memory {number}" for number in range(12)))
+    await drawn(site)
+    browser = await site.sign_in()
+    await store(site, "one more")
+    async with asyncio.timeout(60):
+        while (await header(browser))["points"] < 13:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.05)
+    await site.services.maps.close()
+
+
 async def test_a_tokens_map_has_what_lies_within_its_reach(site: PageSite) -> None:
     """Neither points, nor numbers of points, nor namespaces of others."""
     await store(site, *(f"here {number}" for number in range(6)))

@@ -95,6 +95,7 @@ async def points(visit: Visit, request: HttpRequest) -> Response:
 
 
 async def _message(visit: Visit, query: MapArguments, services: Services) -> bytes:
+    await services.maps.keep_up()  # an open page asks again where points are missing
     asked = await _asked(visit, query, services)
     found = await services.maps.points(asked, query.by)
     if found is None:
