@@ -24,6 +24,8 @@ from memory_mcp.oidc.keys import ProviderKeys
 
 MAX_TOKEN: Final = 32 * 1024
 """Characters of a token."""
+MAX_HEADER: Final = 8 * 1024
+"""Bytes of its header, in which a provider may put certificates; nothing of them is used."""
 MAX_SUBJECT: Final = 255
 SKEW_S: Final = 30
 """By which the provider's clock and ours may differ."""
@@ -54,6 +56,7 @@ class OidcIdentities:
         self._now = now
         # Unknown parameters of a header are ignored, as RFC 7515 wants it; `crit` is not.
         self._registry = JWSRegistry(algorithms=list(rules.algorithms), strict_check_header=False)
+        self._registry.max_header_length = MAX_HEADER
 
     async def identify(self, bearer: str) -> Caller | None:
         """Return who presents a token.
@@ -71,7 +74,7 @@ class OidcIdentities:
             raise ForbiddenError("no claim of this token grants anything here; ask who runs this server for access")
         scopes, reach = found
         principal = Principal(_id(self._rules.issuer, subject), _name(claims), scopes, reach, self._rules.issuer)
-        return Caller(principal, datetime.fromtimestamp(ends, UTC))
+        return Caller(principal, datetime.fromtimestamp(ends + SKEW_S, UTC))
 
     async def is_valid(self, identity: Caller) -> bool:
         """Return True: such a token is not revoked, it is short-lived."""

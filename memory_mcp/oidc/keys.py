@@ -33,6 +33,8 @@ AGAIN_S: Final = 60.0
 """Between two fetches, whatever tokens ask for and however the last one ended."""
 MAX_KEYS: Final = 100
 MIN_RSA_BITS: Final = 2_048
+SIGNING_CURVES: Final = ("Ed25519", "Ed448")
+"""Of OKP keys; the others are for key agreement."""
 
 PublicKey = RSAKey | ECKey | OKPKey
 KeySet = Mapping[str | None, PublicKey]
@@ -81,8 +83,8 @@ class ProviderKeys:
         if now - self._tried >= AGAIN_S and (is_old or self._known(key_id) is None):
             self._tried = now
             self._renewing = asyncio.create_task(self._renew())
-        if self._renewing is not None and (self._known(key_id) is None or self._are_too_old()):
-            await asyncio.shield(self._renewing)  # others wait for it too
+        if self._renewing is not None and (is_old or self._known(key_id) is None):
+            await asyncio.shield(self._renewing)  # others wait for it too; a key may have been withdrawn
         if self._are_too_old():
             raise SettingsError(f"{self.trouble}; check that it runs, and MCP_MEMORY_OIDC_ISSUER")
         return self._known(key_id)
@@ -174,10 +176,14 @@ def _usable(document: _KeyDocument) -> KeySet:
         SettingsError: there is none.
     """
     keys: dict[str | None, PublicKey] = {}
+    nameless = 0
     for given in document.keys:
         key, key_id = _public(given), given.get("kid")
         if key is not None and (key_id is None or isinstance(key_id, str)):
             keys[key_id] = key
+            nameless += key_id is None
+    if nameless > 1:
+        del keys[None]
     if not keys:
         raise SettingsError("it has no public key for signatures")
     return keys
@@ -185,7 +191,7 @@ def _usable(document: _KeyDocument) -> KeySet:
 
 def _public(given: Mapping[str, object]) -> PublicKey | None:
     """Return a public key for signatures; None for any other: a secret in a public document is nobody's."""
-    if given.get("use", "sig") != "sig" or given.get("kty") not in {"RSA", "EC", "OKP"} or "d" in given:
+    if given.get("use", "sig") != "sig" or given.get("kty") not in ("RSA", "EC", "OKP") or "d" in given:
         return None
     try:
         with warnings.catch_warnings():
@@ -195,4 +201,6 @@ def _public(given: Mapping[str, object]) -> PublicKey | None:
         return None
     if isinstance(key, RSAKey):
         return key if key.raw_value.key_size >= MIN_RSA_BITS else None
-    return key if isinstance(key, ECKey | OKPKey) else None
+    if isinstance(key, OKPKey):
+        return key if key.curve_name in SIGNING_CURVES else None
+    return key if isinstance(key, ECKey) else None

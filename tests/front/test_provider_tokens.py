@@ -9,7 +9,7 @@ from typing import Final
 import httpx2
 import pytest
 from joserfc.errors import SecurityWarning
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from memory_mcp.domain.errors import ForbiddenError, SettingsError
 from memory_mcp.domain.models import Finding
@@ -17,7 +17,7 @@ from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.health.registry import Registry
 from memory_mcp.http_settings import Grant
 from memory_mcp.oidc.grants import granted
-from memory_mcp.oidc.identities import OidcIdentities, TokenRules
+from memory_mcp.oidc.identities import SKEW_S, OidcIdentities, TokenRules
 from memory_mcp.oidc.keys import AGAIN_S, FRESH_S, OLDEST_S, ProviderKeys, register
 from memory_mcp.settings import load
 from tests.fakes.clock import FakeClock
@@ -64,7 +64,7 @@ async def test_a_good_token_says_who_calls(issuer: FakeIssuer, identities: OidcI
     assert found.principal.scopes == {READ, WRITE}
     assert found.principal.reach == Reach.bound_to("person-ann", "team-a")
     assert found.expires_at is not None
-    assert found.expires_at.timestamp() == claims["exp"]
+    assert found.expires_at.timestamp() == claims["exp"] + SKEW_S
     again = await identities.identify(issuer.token(issuer.claims(aud=["other", AUDIENCE]), {"typ": "at+jwt"}))
     other = await identities.identify(issuer.token(issuer.claims(sub="bob")))
     assert again is not None
@@ -165,6 +165,23 @@ async def test_keys_rotate(issuer: FakeIssuer, identities: OidcIdentities, clock
     assert len(issuer.asked) == asked
 
 
+async def test_a_withdrawn_key_is_refused_after_a_quiet_night(
+    issuer: FakeIssuer, identities: OidcIdentities, clock: FakeClock
+) -> None:
+    """Keys that are old are fetched before anything is checked by them."""
+    old = issuer.token()
+    assert await identities.identify(old) is not None
+    issuer.rotate()
+    clock.advance(OLDEST_S - 1)
+    assert await identities.identify(old) is None
+
+
+async def test_what_a_header_says_of_keys_is_ignored(issuer: FakeIssuer, identities: OidcIdentities) -> None:
+    """A good token may name its key and carry certificates, as some providers have it."""
+    named = {"jwk": issuer.keys["first"].as_dict(private=False), "jku": "https://evil.example", "x5c": ["A" * 2_000]}
+    assert await identities.identify(issuer.token(header=named)) is not None
+
+
 async def test_keys_outlive_an_outage_for_a_day(
     issuer: FakeIssuer, identities: OidcIdentities, clock: FakeClock
 ) -> None:
@@ -238,6 +255,8 @@ async def test_only_public_keys_for_signatures_count(issuer: FakeIssuer, clock: 
         {**short.as_dict(private=False), "kid": "short"},
         {**curve.as_dict(private=False), "kid": "curve"},
         {"kty": "RSA", "kid": "broken"},
+        {"kty": ["RSA"], "kid": "odd"},
+        {**OKPKey.generate_key("X25519").as_dict(private=False), "kid": "agreement"},
     ]
     identities = checking(issuer, clock)
     claims = issuer.claims()

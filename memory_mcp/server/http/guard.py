@@ -13,16 +13,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memory_mcp.domain.errors import ForbiddenError, MemoryMcpError
+from memory_mcp.domain.errors import ForbiddenError, MemoryMcpError, StoreError
 from memory_mcp.domain.ports import Identities
 from memory_mcp.domain.ports.identities import Caller
 from memory_mcp.environment import HOP_HEADER
+from memory_mcp.logger import Logger
 from memory_mcp.server.http.challenge import Challenge
 from memory_mcp.server.http.errors import to_response
 
 PRINCIPAL: Final = "memory_mcp.principal"
 """The key of the `Principal` in the ASGI scope, set by the guard."""
 
+
+UNCHECKED: Final = StoreError(
+    "tokens cannot be checked now; try again, or ask who runs this server to look at its log and memory-mcp doctor"
+)
+"""What somebody hears whom nobody knows: not where the database is, nor what is wrong there."""
+log = Logger(__name__)
 
 CheckNames = Callable[[Request], Awaitable[Response | None]]
 """Returns an error response if a request's Host or Origin is not allowed, else None."""
@@ -101,6 +108,9 @@ class Guard:
             identity = await self._identities.identify(secret) if kind.lower() == "bearer" else None
         except ForbiddenError as error:
             return self._challenge.forbidden(error)
+        except StoreError as error:
+            log.warning("a token could not be checked", cause=str(error))
+            return to_response(UNCHECKED)
         except MemoryMcpError as error:
             return to_response(error)
         return identity or self._challenge.unauthorized(shown=bool(secret))
