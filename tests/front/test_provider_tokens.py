@@ -64,7 +64,7 @@ async def test_a_good_token_says_who_calls(issuer: FakeIssuer, identities: OidcI
     assert found.principal.scopes == {READ, WRITE}
     assert found.principal.reach == Reach.bound_to("person-ann", "team-a")
     assert found.expires_at is not None
-    assert found.expires_at.timestamp() == claims["exp"] + SKEW_S
+    assert found.expires_at.timestamp() - SKEW_S == claims["exp"]
     again = await identities.identify(issuer.token(issuer.claims(aud=["other", AUDIENCE]), {"typ": "at+jwt"}))
     other = await identities.identify(issuer.token(issuer.claims(sub="bob")))
     assert again is not None

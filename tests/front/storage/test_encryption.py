@@ -23,6 +23,8 @@ from tests.front.storage.killing import ended, go, kill_within, next_line
 from tests.front.storage.test_large import entry, found, vectors
 
 MARKER = "the zebra in the wardrobe"
+KEPT = "kept behind the wardrobe"
+"""Long: four letters occur by chance in a megabyte of cipher text."""
 Make = Callable[..., SqliteStore]
 
 
@@ -291,7 +293,7 @@ async def test_a_killed_conversion_leaves_a_whole_store(
     """While another process writes: all that it was told is there, and the same command goes on."""
     store = make()
     for number in range(200):
-        await put(store, f"kept {number}", towards(number % 90))
+        await put(store, f"{KEPT} {number}", towards(number % 90))
     await store.backup(coder.folder / "memories-20260101T000000Z-1.db")
     writer = start(WRITER, path, place.file)
     converter = start(CONVERTER, path, place.file)
@@ -309,9 +311,9 @@ async def test_a_killed_conversion_leaves_a_whole_store(
     late = make()
     contents = set(await listed(late, limit=1_000_000))
     assert {f"text {memory_id[1:]}" for memory_id in acknowledged} <= contents
-    assert {"after the kill", *(f"kept {number}" for number in range(200))} <= contents
+    assert {"after the kill", *(f"{KEPT} {number}" for number in range(200))} <= contents
     assert await late.verify() == []
-    assert readable(path.parent, b"kept", b"SQLite format") == []
+    assert readable(path.parent, KEPT.encode(), b"SQLite format") == []
     assert [file.name for file in path.parent.rglob(".*")] == []
 
 
@@ -345,7 +347,7 @@ act = getattr(Path, sys.argv[3])
 
 def last(self, *given, **more):
     done = act(self, *given, **more)
-    if path.name in self.name and (sys.argv[3] == "rename" or self.name.endswith("-wal")):
+    if path.name in self.name and (sys.argv[3] == "rename" or self.name == f"{path.name}-wal"):
         os.kill(os.getpid(), signal.SIGKILL)
     return done
 

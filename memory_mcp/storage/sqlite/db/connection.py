@@ -26,6 +26,7 @@ from memory_mcp.storage.sqlite.db.file import (
     Patience,
     connect,
     create_private,
+    identity,
     in_memory,
     in_transaction,
     left_beside,
@@ -82,14 +83,6 @@ def _patient(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 class _Worker:
     """A thread with its own connection."""
 
@@ -134,9 +127,9 @@ class _Worker:
         if self._identity is None and self._path.exists():  # somebody has created it in the meantime
             self._close()
         if self._db is None:
-            before = _identity(self._path)
+            before = identity(self._path)
             self._db = self._open()
-            self._identity = _identity(self._path)
+            self._identity = identity(self._path)
             if before not in {None, self._identity}:  # which of them is open?
                 self._close()
                 raise ConvertedError(f"{self._path} was replaced while it was opened; try again")
@@ -150,7 +143,7 @@ class _Worker:
         Raises:
             ConvertedError, StoreError: as `_current`.
         """
-        if self._db is None or (found := _identity(self._path)) == self._identity:
+        if self._db is None or (found := identity(self._path)) == self._identity:
             return
         if found is not None and self._goes_on(self._db):
             raise ConvertedError(f"{self._path} was encrypted or decrypted meanwhile; try again")

@@ -171,6 +171,15 @@ def _enter_wal(db: apsw.Connection, patience: Patience, *, is_new: bool) -> None
             return
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def check_size(path: Path) -> None:
     """Check that a file is empty or at least one page long: SQLite would treat a shorter one as empty.
 

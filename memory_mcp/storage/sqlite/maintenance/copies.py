@@ -25,6 +25,7 @@ from memory_mcp.storage.sqlite.db.encryption import Keys, StoreConnection, is_en
 from memory_mcp.storage.sqlite.db.file import (
     connect,
     create_private,
+    identity,
     in_transaction,
     is_full,
     noticing_full,
@@ -67,8 +68,10 @@ def tidy(path: Path, keys: Keys = no_keys) -> None:
     """
     with translated(path):
         _sweep(path.parent)
+        before = identity(path)
         with contextlib.closing(connect(path, keys=keys)) as db, contextlib.suppress(apsw.BusyError):
-            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            if identity(path) == before:  # else the log may be that of a file which has replaced the open one
+                db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _opened(path: Path, keys: Keys, *, read_only: bool) -> StoreConnection:

@@ -116,8 +116,7 @@ class Encryption:
                 on_file(path)
                 convert(path, _given(keys), key)
                 changed.append(path)
-        if key and self.store.exists():
-            copies.tidy(self.store, _given(keys))  # what is not in the log of the new file goes from it
+        if key:
             for suffix in DERIVED:
                 self.store.with_name(f"{self.store.name}{suffix}").unlink(missing_ok=True)
         return changed
