@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from memory_mcp.domain.errors import LockedError, StoreError
+from memory_mcp.domain.errors import LockedError, SettingsError, StoreError
 from memory_mcp.storage.keys import KeyPlace, RememberedKeys
 from memory_mcp.storage.sqlite.db import encryption
 from memory_mcp.storage.sqlite.db.file import Patience, connect
@@ -239,6 +239,23 @@ async def test_another_sqlite_never_writes_plain_text_for_encrypted(
         coder.encrypt(unheard)
     assert await listed(make()) == ["text"]
     assert [file.name for file in path.parent.iterdir() if file.name.startswith(".")] == []
+
+
+async def test_no_new_key_is_made_where_an_old_one_could_be_lost(
+    path: Path, make: Make, coder: Encryption, place: KeyPlace
+) -> None:
+    """Neither before each file has the latest one, nor where it cannot be kept."""
+    await put(make(), "kept")
+    coder.encrypt(unheard)
+    coder.decrypt(unheard)
+    keys = place.load()
+    with pytest.raises(StoreError, match="run memory-mcp encrypt, then --rekey again"):
+        coder.encrypt(unheard, rekey=True)
+    assert place.load() == keys
+    variable = Encryption(path, coder.folder, KeyPlace(path, variable=keys[0]))
+    variable.encrypt(unheard)
+    with pytest.raises(SettingsError, match="put the new key before the old one"):
+        variable.encrypt(unheard, rekey=True)
 
 
 def test_two_do_not_choose_a_key_at_once(coder: Encryption) -> None:

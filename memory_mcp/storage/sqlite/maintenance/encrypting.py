@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.domain.errors import LockedError, StoreError
+from memory_mcp.domain.errors import LockedError, SettingsError, StoreError
 from memory_mcp.storage.keys import MOST_KEYS, KeyPlace, new_key
 from memory_mcp.storage.sqlite.db.encryption import Keys, is_encrypted
 from memory_mcp.storage.sqlite.db.file import connect, create_private, in_transaction, translated
@@ -50,12 +50,15 @@ class Encryption:
 
         Raises:
             LockedError: a file is encrypted already, and no key fits; nothing was changed.
-            StoreError: a file or the key cannot be read or written.
+            SettingsError: a new key cannot be put into a variable.
+            StoreError: a file or the key cannot be read or written, or an earlier conversion has not ended.
         """
         with self._alone():
             keys = self.place.load()
             self._check_keys(keys)
-            if not keys or (rekey and self.place.variable is None):
+            if rekey:
+                self._check_rekey(keys)
+            if not keys or rekey:
                 keys = (new_key(), *keys)[:MOST_KEYS]
                 self.place.save(keys)
             if not self.store.exists():
@@ -100,6 +103,15 @@ class Encryption:
                     f"{path} is encrypted, and {self.place} holds no key, so nothing was changed; put its key there"
                 )
             is_converted(path, _given(keys), "".join(keys[:1]))
+
+    def _check_rekey(self, keys: Sequence[str]) -> None:
+        if self.place.variable is not None:
+            raise SettingsError(
+                "--rekey cannot write to MCP_MEMORY_ENCRYPTION_KEY; put the new key before the old one there, and run "
+                "memory-mcp encrypt"
+            )
+        if not all(is_converted(path, _given(keys), "".join(keys[:1])) for path in self.files()):
+            raise StoreError("not every file has the latest key yet; run memory-mcp encrypt, then --rekey again")
 
     def _create(self, key: str) -> None:
         create_private(self.store)
