@@ -87,6 +87,7 @@ def collector(url: str) -> str:
         ValueError: it is no HTTP URL, or one with a user name, query or fragment.
     """
     parts = urlsplit(url.strip())
+    _ = parts.port  # parsed only now
     extra = parts.username is not None or parts.query or parts.fragment
     if url and (parts.scheme not in {"http", "https"} or not parts.hostname or extra):
         raise ValueError("give a collector's HTTP URL, such as http://127.0.0.1:4318")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from memory_mcp.background import Background, rest
+from memory_mcp.background import Background
 from memory_mcp.domain.audit import AuditFilters, AuditLine
 from memory_mcp.domain.checks import Inquiry, View
 from memory_mcp.domain.errors import StoreError
@@ -56,7 +56,8 @@ class AuditTrail:
         self.is_written = is_on and not obstacle
         self._is_on = is_on
         self._obstacle = obstacle
-        self._registry: Registry | None = registry
+        self._registry = registry
+        self._has_begun = False
         self._kept = kept
         self._days = timedelta(days=days)
         self._clock = clock
@@ -71,14 +72,10 @@ class AuditTrail:
         return datetime.fromtimestamp(self._clock(), UTC)
 
     def begin(self) -> None:
-        """Have health show the audit from now on: a process that serves no HTTP writes none."""
-        if self._registry is not None and self._is_on:
+        """Purge old lines and have health show the audit from now on: this process serves HTTP."""
+        if self._is_on and not self._has_begun:
             self._registry.add("audit", self._look, view=View.LIVE)
-        self._registry = None
-
-    async def _look(self, inquiry: Inquiry) -> Finding:
-        del inquiry
-        return self.finding()
+        self._has_begun = True
 
     def note(self, line: AuditLine) -> None:
         """Have a line written soon."""
@@ -116,9 +113,9 @@ class AuditTrail:
     async def purge(self) -> int:
         """Delete what has been kept long enough; return how many lines.
 
-        Only where the audit is written: another process may have other settings, or none, of how long a line is kept.
+        Only a server over HTTP does: other processes may be told nothing of how long a line is kept.
         """
-        if self._registry is not None:
+        if not self._has_begun:
             return 0
         purged, before = 0, self.now() - self._days
         while count := await self._kept.purge(before):
@@ -138,7 +135,7 @@ class AuditTrail:
     async def _rounds(self) -> None:
         while True:
             await self._wake.wait()
-            await rest(asyncio.Event(), EVERY_S)
+            await asyncio.sleep(EVERY_S)
             self._wake.clear()
             await self._to_the_end(self._flush())
 
@@ -162,11 +159,15 @@ class AuditTrail:
             log.warning("the audit cannot be written", cause=str(error))
         self._cause = str(error)
 
+    async def _look(self, inquiry: Inquiry) -> Finding:
+        del inquiry
+        return self.finding()
+
     def finding(self) -> Finding:
         """Return whether every line is on disk."""
         if self._obstacle:
             cause = f"no audit is written: {self._obstacle}"
-            remedy = "lift that, or set MCP_MEMORY_AUDIT_ENABLED=0"
+            remedy = "remove the obstacle, or set MCP_MEMORY_AUDIT_ENABLED=0 if no audit is wanted"
             return Finding(Condition.DEGRADED, "unwritten", cause, remedy)
         if self._lost:
             cause = f"{self._lost} lines of the audit were lost, because the store could not be written"
@@ -198,6 +199,6 @@ def made(store: Store, registry: Registry, settings: Settings) -> AuditTrail:
     kept: AuditLog = store.audit if isinstance(store, SupportsAudit) else _Nowhere()
     obstacle = KEEPS_NONE if isinstance(kept, _Nowhere) else ""
     if settings.read_only:
-        obstacle = "MCP_MEMORY_READ_ONLY forbids it"
+        obstacle = "MCP_MEMORY_READ_ONLY is set"
     is_on, days = settings.audit_enabled, settings.audit_days
     return AuditTrail(kept, days=days, registry=registry, is_on=is_on, obstacle=obstacle)

@@ -30,6 +30,8 @@ MAX_SUBJECT: Final = 255
 SKEW_S: Final = 30
 """By which the provider's clock and ours may differ."""
 LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+SIGN_IN: Final = "ID"
+"""What Keycloak calls, in a claim, a token that says who signed in to a client; it is no access token."""
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _NAMES: Final = ("preferred_username", "email", "name", "sub")
 """Claims by which people know a caller, the best first."""
@@ -104,6 +106,7 @@ class OidcIdentities:
         audience, subject = claims.get("aud"), claims.get("sub")
         return (
             claims.get("iss") == rules.issuer
+            and claims.get("typ") != SIGN_IN
             and rules.audience in (audience if isinstance(audience, list) else [audience])
             and _is_time(ends)
             and now - SKEW_S < float(ends)

@@ -10,7 +10,7 @@ from memory_mcp.domain.models import Space, Written
 from memory_mcp.health.registry import Registry
 from memory_mcp.settings import POSTGRES, SQLITE, Settings
 from memory_mcp.storage.drivers import drivers
-from memory_mcp.storage.keys import RememberedKeys, key_place
+from memory_mcp.storage.keys import RememberedKeys, key_place, remembered
 
 
 def no_file(settings: Settings) -> str:
@@ -75,7 +75,7 @@ def expected_space(settings: Settings) -> Callable[[float], Space | None]:
 
 
 def _keys(settings: Settings) -> RememberedKeys:
-    return RememberedKeys(key_place(settings))
+    return remembered(key_place(settings))
 
 
 def _database(settings: Settings) -> str | None:

@@ -1,6 +1,6 @@
 """Where a store's keys are kept: in a variable, in a file, or in the system's keychain.
 
-The first key encrypts; further ones open what was encrypted before, and are dropped once nothing is any more.
+The first key encrypts; the others open what was encrypted before, such as backups that lie elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -72,9 +73,23 @@ class KeyPlace(NamedTuple):
         """Keep these keys in place of all others, and read them back.
 
         Raises:
-            StoreError: the place cannot be written.
+            LockedError: the place cannot be read, or holds something else.
+            StoreError: it cannot be written; it holds what it held.
         """
+        before = self.load()
+        kept: tuple[str, ...] = ()
+        self._put(keys)
+        with contextlib.suppress(LockedError):  # what it has made of them may be no keys
+            kept = self.load()
+        if kept != tuple(keys):
+            self._put(before)
+            raise StoreError(f"{self} does not return the key that was saved, and nothing was changed; use a file")
+
+    def _put(self, keys: Sequence[str]) -> None:
+        """Write these keys to the place, unless that is a variable, which its user sets."""
         text = "\n".join(keys)
+        if self.variable is not None:
+            return
         if self.file is not None:
             try:
                 with replacing(self.file) as file:
@@ -83,10 +98,8 @@ class KeyPlace(NamedTuple):
                 raise StoreError(
                     f"{self.file} cannot be written ({error.strerror}), and nothing was changed; make it writable"
                 ) from error
-        elif self.variable is None:
+        else:
             _into_keychain(self._account, text)
-        if self.load() != tuple(keys):
-            raise StoreError(f"{self} does not return the key that was saved, and nothing was changed; use a file")
 
     @property
     def _account(self) -> str:
@@ -117,6 +130,12 @@ def key_place(settings: Settings) -> KeyPlace:
         settings.encryption_key_file,
         settings.encryption_keychain_enabled,
     )
+
+
+@cache
+def remembered(place: KeyPlace) -> RememberedKeys:
+    """Return the keys of a place, the same ones for all parts of a process: the keychain may ask a person each time."""
+    return RememberedKeys(place)
 
 
 class RememberedKeys:

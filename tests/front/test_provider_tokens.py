@@ -89,6 +89,7 @@ WRONG: dict[str, object] = {
     "an empty name": {"sub": ""},
     "a number for a name": {"sub": 7},
     "a long name": {"sub": "a" * 256},
+    "a sign-in": {"typ": "ID"},
 }
 
 
@@ -182,6 +183,18 @@ async def test_what_a_header_says_of_keys_is_ignored(issuer: FakeIssuer, identit
     assert await identities.identify(issuer.token(header=named)) is not None
 
 
+async def test_keys_that_are_not_one_are_none(issuer: FakeIssuer, clock: FakeClock) -> None:
+    """One for key agreement checks no signature, and of two keys without an id neither is the one that is meant."""
+    agreement = OKPKey.generate_key("X25519").as_dict(private=False)
+    issuer.more_keys = [{**agreement, "kid": "agreement"}]
+    assert await ProviderKeys(ISSUER, clock, issuer.transport).find("agreement") is None
+    nameless = [RSAKey.generate_key(2048).as_dict(private=False) for _ in range(2)]
+    keys = [{name: value for name, value in key.items() if name != "kid"} for key in nameless]
+    issuer.answers["/keys"] = httpx2.Response(200, json={"keys": keys})
+    with pytest.raises(SettingsError, match="no public key"):
+        await ProviderKeys(ISSUER, clock, issuer.transport).find(None)
+
+
 async def test_keys_outlive_an_outage_for_a_day(
     issuer: FakeIssuer, identities: OidcIdentities, clock: FakeClock
 ) -> None:
@@ -256,7 +269,6 @@ async def test_only_public_keys_for_signatures_count(issuer: FakeIssuer, clock: 
         {**curve.as_dict(private=False), "kid": "curve"},
         {"kty": "RSA", "kid": "broken"},
         {"kty": ["RSA"], "kid": "odd"},
-        {**OKPKey.generate_key("X25519").as_dict(private=False), "kid": "agreement"},
     ]
     identities = checking(issuer, clock)
     claims = issuer.claims()

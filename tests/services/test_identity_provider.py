@@ -11,6 +11,7 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from memory_mcp.domain.principal import Scope
+from memory_mcp.oidc.identities import SKEW_S
 from tests.e2e.client import Json, ToolError
 from tests.e2e.conftest import Command, command, environment, folder, forks, serve
 from tests.e2e.test_postgres import database
@@ -171,8 +172,8 @@ def test_a_client_is_told_which_scope_would_do(serve: Serve, provider: Provider)
 
 
 async def test_open_streams_end_when_the_token_does(serve: Serve) -> None:
-    """The server ends them, though nothing happens on them; the same token opens nothing any more."""
-    with provider_of(seconds=8) as provider:
+    """The server ends them, though nothing happens on them; this token has expired already, but clocks may differ."""
+    with provider_of(seconds=8 - SKEW_S) as provider:
         front = behind(serve, provider)
         token = await asyncio.to_thread(provider.token, "ann", front.url)
         with WebClient(front.url, token) as client:

@@ -116,9 +116,10 @@ class Guard:
         return identity or self._challenge.unauthorized(shown=bool(secret))
 
     async def _until_it_expires(self, identity: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, and end what is still open when its token does."""
-        sending = _Sending(send, lambda: self._identities.is_valid(identity))
+        """Answer a request, and end what is still open when its token expires or is revoked."""
         limit = asyncio.timeout(_seconds_left(identity))
+        now = asyncio.get_running_loop().time
+        sending = _Sending(send, lambda: self._identities.is_valid(identity), lambda: limit.reschedule(now()))
         try:
             async with limit:
                 await self._app(scope, receive, sending)
@@ -132,15 +133,17 @@ class Guard:
 
 
 class _Sending:
-    """Stops once the token is revoked: a stream may be open for days."""
+    """Sends nothing more once the token is revoked: a stream may be open for days."""
 
-    def __init__(self, send: Send, is_valid: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, send: Send, is_valid: Callable[[], Awaitable[bool]], end: Callable[[], None]) -> None:
         self._send = send
         self._is_valid = is_valid
+        self._end = end
         self.is_begun = False
 
     async def __call__(self, message: Message) -> None:
         if message.get("body") and not await self._is_valid():
+            self._end()
             return
         self.is_begun = True
         await self._send(message)

@@ -38,7 +38,7 @@ from memory_mcp.settings import Settings
 from memory_mcp.storage import queue as queued
 from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.documents.store import StoredDocuments
-from memory_mcp.storage.keys import RememberedKeys, key_place
+from memory_mcp.storage.keys import key_place, remembered
 from memory_mcp.storage.rows import to_micros
 from memory_mcp.storage.sqlite.audit import SqliteAudit
 from memory_mcp.storage.sqlite.db import changes
@@ -295,7 +295,7 @@ class SqliteStore:
 
 def from_settings(settings: Settings, *, creates: bool) -> Store:
     """Return the store of the file that the settings name; it is opened at the first call."""
-    keys = RememberedKeys(key_place(settings))
+    keys = remembered(key_place(settings))
     return SqliteStore(settings.sqlite_path, creates=creates, read_only=settings.read_only, keys=keys)
 
 

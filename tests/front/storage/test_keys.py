@@ -12,7 +12,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
 from memory_mcp.domain.errors import LockedError, StoreError
-from memory_mcp.storage.keys import AGAIN_S, MOST_KEYS, KeyPlace, RememberedKeys, new_key
+from memory_mcp.storage.keys import AGAIN_S, MOST_KEYS, KeyPlace, RememberedKeys, new_key, remembered
 from memory_mcp.storage.sqlite.maintenance.encrypting import Encryption
 from tests.fakes.clock import FakeClock
 
@@ -27,6 +27,8 @@ class CountingKeyring(KeyringBackend):
         self.held: dict[tuple[str, str], str] = {}
         self.asked = 0
         self.is_locked = False
+        self.most = 10_000
+        """Characters that it keeps."""
 
     def get_password(self, service: str, username: str) -> str | None:
         self.asked += 1
@@ -35,7 +37,7 @@ class CountingKeyring(KeyringBackend):
         return self.held.get((service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        self.held[service, username] = password
+        self.held[service, username] = password[: self.most]
 
     def delete_password(self, service: str, username: str) -> None:
         del self.held[service, username]
@@ -58,6 +60,21 @@ def test_each_store_has_its_own_key_in_the_keychain(keychain: CountingKeyring, t
         assert len(place.load()) == 1
     assert len(set(keychain.held.values())) == 2
     assert {service for service, _ in keychain.held} == {"memory-mcp"}
+
+
+def test_a_keychain_that_cuts_what_it_keeps_loses_no_key(keychain: CountingKeyring, tmp_path: Path) -> None:
+    """The key that was there is put back."""
+    place = KeyPlace(tmp_path / "m.db")
+    place.save([first := new_key()])
+    keychain.most = 100
+    with pytest.raises(StoreError, match="nothing was changed"):
+        place.save([new_key(), first])
+    assert place.load() == (first,)
+
+
+def test_all_parts_of_a_process_share_what_is_remembered(tmp_path: Path) -> None:
+    """Health checks too, so that the keychain asks a person once."""
+    assert remembered(KeyPlace(tmp_path / "m.db")) is remembered(KeyPlace(tmp_path / "m.db"))
 
 
 def test_the_keychain_is_asked_once(keychain: CountingKeyring, tmp_path: Path) -> None:
